@@ -1,0 +1,64 @@
+"""The nouns all packages share: search space, sweep, trial record, run folder."""
+
+from spaces.atomic import replacing, write_text
+from spaces.data_spec import DataSpec, Resize, SplitSpec
+from spaces.errors import UserError, did_you_mean
+from spaces.family import backbone_family
+from spaces.metric import is_better, is_higher_better
+from spaces.parameter import Parameter
+from spaces.presets import preset_names, preset_text
+from spaces.record import (
+    EpochRecord,
+    TrialRecord,
+    TrialState,
+    TrialSummary,
+    best_epoch,
+    epoch_key,
+    epoch_records,
+)
+from spaces.run_lock import is_locked, run_lock
+from spaces.run_paths import RunPaths, TrialPaths
+from spaces.search_space import SearchSpace
+from spaces.sweep_file import SweepError, load_sweep, save_sweep
+from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
+from spaces.table import curves_frame, kept_checkpoints, trial_records, trials_frame
+from spaces.trial_spec import TrialSpec
+
+__all__ = [
+    "DataSpec",
+    "EpochRecord",
+    "Parameter",
+    "Resize",
+    "ResourcesSpec",
+    "RunPaths",
+    "SearchSpace",
+    "SearchSpec",
+    "SplitSpec",
+    "SweepError",
+    "SweepSpec",
+    "TrialPaths",
+    "TrialRecord",
+    "TrialSpec",
+    "TrialState",
+    "TrialSummary",
+    "UserError",
+    "backbone_family",
+    "best_epoch",
+    "curves_frame",
+    "did_you_mean",
+    "epoch_key",
+    "epoch_records",
+    "is_better",
+    "is_higher_better",
+    "is_locked",
+    "kept_checkpoints",
+    "load_sweep",
+    "preset_names",
+    "preset_text",
+    "replacing",
+    "run_lock",
+    "save_sweep",
+    "trial_records",
+    "trials_frame",
+    "write_text",
+]

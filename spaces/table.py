@@ -1,0 +1,92 @@
+"""The trial table and the learning curves: records of a study's trials, and frames with fixed columns."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any, get_args
+
+import pandas as pd
+
+from spaces.family import backbone_family
+from spaces.metric import is_higher_better
+from spaces.record import (
+    EpochRecord,
+    StudyTrial,
+    TrialRecord,
+    TrialState,
+    epoch_records,
+    trial_record,
+)
+from spaces.sweep_spec import SweepSpec
+from spaces.trial_spec import TrialSpec
+
+_TEXT = ("state", "stop_reason", "node", "checkpoint", "error")
+_TYPES = {bool: "boolean", float: "Float64", int: "Int64"}
+_WHOLE = ("trial", "best_epoch", "epochs", "seed", "retries", "epoch")
+
+
+def trial_records(trials: Iterable[StudyTrial], sweep: SweepSpec) -> list[TrialRecord]:
+    """Return the records of all trials, with the checkpoints that the sweep keeps of them."""
+    records = [trial_record(trial, sweep.objective) for trial in trials]
+    kept = kept_checkpoints(records, sweep)
+    return [
+        replace(record, checkpoint=f"trials/{record.trial}/checkpoint/best")
+        if record.trial in kept
+        else record
+        for record in records
+    ]
+
+
+def kept_checkpoints(records: Iterable[TrialRecord], sweep: SweepSpec) -> set[int]:
+    """Return the trials whose checkpoints stay: running ones, and the k best of each family."""
+    kept: set[int] = set()
+    ranked: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if record.objective is None or record.state == TrialState.FAILED.name:
+            continue
+        if not TrialState[record.state].is_finished():
+            kept.add(record.trial)
+            continue
+        family = backbone_family(record.params.get("backbone", sweep.trial.backbone))
+        ranked.setdefault(family, []).append(record)
+    sign = -1 if is_higher_better(sweep.objective) else 1
+    for finished in ranked.values():
+        finished.sort(key=lambda record: (sign * (record.objective or 0.0), record.trial))
+        kept |= {record.trial for record in finished[: sweep.search.keep_checkpoints]}
+    return kept
+
+
+def trials_frame(records: Iterable[TrialRecord], searched: Sequence[str]) -> pd.DataFrame:
+    """Return one row per trial, with a `params.<name>` column for every name in `searched`."""
+    columns: list[str] = []
+    for field in fields(TrialRecord):
+        columns += [f"params.{n}" for n in searched] if field.name == "params" else [field.name]
+    return _typed([record.row() for record in records], columns)
+
+
+def curves_frame(trials: Iterable[StudyTrial]) -> pd.DataFrame:
+    """Return one row per trial and epoch."""
+    rows = [
+        {"trial": trial.number, **asdict(record)}
+        for trial in trials
+        for record in epoch_records(trial)
+    ]
+    return _typed(rows, ["trial", *(field.name for field in fields(EpochRecord))])
+
+
+def _typed(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:  # Any: one column each
+    """Return the rows with the same column types however many there are, and null for unknown."""
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype({name: _kind(name) for name in columns})
+
+
+def _kind(column: str) -> str:
+    """Return the nullable pandas type of a column; a parameter's is that of the trial's field."""
+    if column.startswith("params."):
+        annotation = TrialSpec.model_fields[column.removeprefix("params.")].annotation
+        kinds = get_args(annotation) or (annotation,)
+        return next((name for kind, name in _TYPES.items() if kind in kinds), "string")
+    if column in _TEXT:
+        return "string"
+    if column in _WHOLE:
+        return "Int64"
+    return "datetime64[us]" if column == "started" else "Float64"

@@ -1,0 +1,1 @@
+"""Tests of `spaces`, one file per module."""

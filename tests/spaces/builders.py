@@ -1,0 +1,110 @@
+"""What several tests of `spaces` are built from, with a default for every part."""
+
+import textwrap
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from spaces import SearchSpace, SweepError, SweepSpec, epoch_key, load_sweep
+from spaces.problem import problems_of
+
+DATA = "data: {source: synthetic:blood-cells}\n"
+
+TRIAL_COLUMNS_BEFORE_PARAMS = [
+    "trial", "state", "stop_reason", "objective", "best_epoch", "epochs", "seconds", "started",
+    "node", "seed", "retries",
+]  # fmt: skip
+TRIAL_COLUMNS_AFTER_PARAMS = [
+    "val_loss", "val_accuracy", "val_balanced_accuracy", "val_macro_f1", "shift_accuracy",
+    "robust_accuracy", "parameters_m", "latency_ms", "peak_memory_mb", "images_per_s",
+    "checkpoint", "error",
+]  # fmt: skip
+
+
+def sweep_spec(**parts: Any) -> SweepSpec:
+    return SweepSpec.model_validate({"data": {"source": "synthetic:blood-cells"}, **parts})
+
+
+def search_space(**parameters: Any) -> SearchSpace:
+    return SearchSpace.model_validate(parameters)
+
+
+def sentences_of(model: type[BaseModel], raw: object, context: Any = None) -> list[str]:
+    """Return what is wrong with `raw` as a `model`, a sentence each; none if nothing is."""
+    try:
+        model.model_validate(raw, context=context)
+    except ValidationError as error:
+        return [str(problem) for problem in problems_of(error, model)]
+    return []
+
+
+def write_sweep(folder: Path, text: str = DATA) -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+def load(folder: Path, text: str = DATA, *overrides: str) -> SweepSpec:
+    return load_sweep(write_sweep(folder, text), overrides)
+
+
+def lines_of(folder: Path, text: str = DATA, *overrides: str, **options: Any) -> list[str]:
+    """Return the lines with which a sweep is refused, seen from its folder; none if it is not."""
+    try:
+        load_sweep(write_sweep(folder, text), overrides, **options)
+    except SweepError as error:
+        return str(error).replace(f"{folder}/", "").split("\n")
+    return []
+
+
+class FakeState(Enum):
+    """The names Optuna gives to the states of a trial."""
+
+    WAITING = 0
+    RUNNING = 1
+    COMPLETE = 2
+    PRUNED = 3
+    FAIL = 4
+
+
+@dataclass
+class FakeTrial:
+    """What a record reads of Optuna's `FrozenTrial`."""
+
+    number: int = 0
+    state: FakeState = FakeState.COMPLETE
+    params: dict[str, Any] = field(default_factory=dict)
+    datetime_start: datetime | None = None
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def epoch_values(epoch: int = 1, **changed: Any) -> dict[str, Any]:
+    values = {
+        "epoch": epoch,
+        "seconds": 2.0 * epoch,
+        "train_loss": 1.5,
+        "learning_rate": 0.001,
+        "images_per_s": 250.0,
+        "val_loss": 1.25,
+        "val_accuracy": 0.75,
+        "val_balanced_accuracy": 0.5,
+        "val_macro_f1": 0.625,
+        "shift_accuracy": 0.25,
+        "robust_accuracy": 0.375,
+    }
+    return values | changed
+
+
+def study_trial(*epochs: dict[str, Any], **parts: Any) -> FakeTrial:
+    """Return a trial that noted `epochs`; further user attributes go into `noted`."""
+    noted = {epoch_key(values["epoch"]): values for values in epochs} | parts.pop("noted", {})
+    return FakeTrial(user_attrs=noted, **parts)
+
+
+def with_metric(metric: str, *values: float | None) -> list[dict[str, Any]]:
+    """Return one epoch for each value of `metric`."""
+    return [epoch_values(n, **{metric: value}) for n, value in enumerate(values, start=1)]

@@ -1,0 +1,144 @@
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from spaces import TrialRecord, curves_frame, kept_checkpoints, trial_records, trials_frame
+from tests.spaces.builders import (
+    TRIAL_COLUMNS_AFTER_PARAMS,
+    TRIAL_COLUMNS_BEFORE_PARAMS,
+    FakeState,
+    FakeTrial,
+    epoch_values,
+    study_trial,
+    sweep_spec,
+)
+
+SEARCHED = ["backbone", "dropout", "flips"]
+CURVE_COLUMNS = [
+    "trial", "epoch", "seconds", "train_loss", "learning_rate", "images_per_s", "val_loss",
+    "val_accuracy", "val_balanced_accuracy", "val_macro_f1", "shift_accuracy", "robust_accuracy",
+]  # fmt: skip
+
+
+def some_trials() -> list[FakeTrial]:
+    params = {"backbone": "custom_cnn", "dropout": 0.25, "flips": True}
+    noted = {"node": "here", "seed": 3}
+    start = datetime(2026, 1, 2, 3, 4, 5, 678)
+    first = study_trial(
+        epoch_values(1), epoch_values(2), params=params, noted=noted, datetime_start=start
+    )
+    return [first, study_trial(number=1, state=FakeState.WAITING)]
+
+
+def frame_of(trials: list[FakeTrial], searched: list[str] = SEARCHED) -> pd.DataFrame:
+    return trials_frame(trial_records(trials, sweep_spec()), searched)
+
+
+def measured_types(frame: pd.DataFrame) -> dict[str, str]:
+    return {n: str(t) for n, t in frame.dtypes.items() if not n.startswith("params.")}
+
+
+def test_trial_table_has_exactly_the_columns_of_the_design():
+    params = [f"params.{name}" for name in SEARCHED]
+    frame = frame_of(some_trials())
+    assert list(frame) == TRIAL_COLUMNS_BEFORE_PARAMS + params + TRIAL_COLUMNS_AFTER_PARAMS
+
+
+def test_curves_have_exactly_the_columns_of_the_design():
+    assert list(curves_frame(some_trials())) == CURVE_COLUMNS
+
+
+def test_trial_table_has_one_row_per_trial_with_null_for_unknown():
+    frame = frame_of(some_trials())
+    assert frame["trial"].tolist() == [0, 1]
+    assert frame["state"].tolist() == ["COMPLETE", "WAITING"]
+    assert frame["objective"].isna().tolist() == [False, True]
+    assert frame["params.dropout"].isna().tolist() == [False, True]
+    assert frame["started"][0] == pd.Timestamp("2026-01-02 03:04:05.000678")
+
+
+@pytest.mark.parametrize("trials", [[], some_trials()[1:], some_trials()], ids=["0", "idle", "2"])
+def test_column_types_do_not_depend_on_the_rows(trials):
+    kinds = measured_types(frame_of(trials))
+    text = {"state", "stop_reason", "node", "checkpoint", "error"}
+    whole = {"trial", "best_epoch", "epochs", "seed", "retries"}
+    assert {name for name, kind in kinds.items() if kind == "string"} == text
+    assert {name for name, kind in kinds.items() if kind == "Int64"} == whole
+    assert kinds.pop("started") == "datetime64[us]"
+    assert {kinds[name] for name in kinds.keys() - text - whole} == {"Float64"}
+
+
+@pytest.mark.parametrize("trials", [[], some_trials()[1:]], ids=["no trial", "no epoch"])
+def test_empty_curves_keep_columns_and_types(trials):
+    frame = curves_frame(trials)
+    assert len(frame) == 0
+    assert list(frame) == CURVE_COLUMNS
+    assert frame.dtypes.equals(curves_frame(some_trials()).dtypes)
+
+
+@pytest.mark.parametrize(("name", "value"), [("augment_ops", 2), ("flips", True)])
+def test_parameter_keeps_its_type_where_a_trial_lacks_it(name, value, tmp_path):
+    frame = frame_of([study_trial(params={name: value}), study_trial(number=1)], [name])
+    frame.to_parquet(tmp_path / "trials.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "trials.parquet"), frame)
+    assert str(frame[f"params.{name}"][0]) == str(value)
+    assert frame.dtypes.equals(frame_of([], [name]).dtypes)
+
+
+@pytest.mark.parametrize("trials", [[], some_trials()[1:], some_trials()], ids=["0", "idle", "2"])
+def test_trial_table_survives_parquet(trials, tmp_path):
+    frame = frame_of(trials, ["backbone", "dropout"])
+    frame.to_parquet(tmp_path / "trials.parquet")
+    again = pd.read_parquet(tmp_path / "trials.parquet")
+    pd.testing.assert_frame_equal(again, frame)
+
+
+@pytest.mark.parametrize("trials", [[], some_trials()], ids=["empty", "full"])
+def test_curves_survive_parquet(trials, tmp_path):
+    frame = curves_frame(trials)
+    frame.to_parquet(tmp_path / "curves.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "curves.parquet"), frame)
+
+
+def ended(number: int, objective: float | None, **parts: Any) -> FakeTrial:
+    epochs = [] if objective is None else [epoch_values(robust_accuracy=objective)]
+    return study_trial(*epochs, number=number, **parts)
+
+
+def kept_of(trials: list[FakeTrial], keep: int = 2, **parts: Any) -> set[int]:
+    sweep = sweep_spec(search={"keep_checkpoints": keep}, **parts)
+    return kept_checkpoints(trial_records(trials, sweep), sweep)
+
+
+def test_kept_checkpoints_are_the_best_of_those_that_ended():
+    assert kept_of([ended(n, value) for n, value in enumerate([0.5, 0.9, 0.7, 0.1])]) == {1, 2}
+
+
+def test_kept_checkpoints_by_a_loss_are_the_lowest():
+    trials = [study_trial(epoch_values(val_loss=n / 4), number=n) for n in range(4)]
+    assert kept_of(trials, objective="val_loss") == {0, 1}
+
+
+def test_kept_checkpoints_are_counted_for_each_family():
+    names = ["mobilenetv3_small_100", "mobilenetv3_large_100", "resnet18", "custom_cnn"]
+    trials = [ended(n, n / 10, params={"backbone": name}) for n, name in enumerate(names)]
+    assert kept_of(trials, keep=1) == {1, 2, 3}
+
+
+def test_kept_checkpoints_hold_pruned_and_running_trials_but_no_failed_or_empty_one():
+    trials = [
+        ended(0, 0.9, state=FakeState.FAIL),
+        ended(1, 0.5, state=FakeState.PRUNED),
+        ended(2, None),
+        ended(3, 0.1, state=FakeState.RUNNING),
+        ended(4, 0.6),
+    ]
+    assert kept_of(trials, keep=2) == {1, 3, 4}
+
+
+def test_record_names_its_checkpoint_only_where_it_is_kept():
+    sweep = sweep_spec(search={"keep_checkpoints": 1})
+    records: list[TrialRecord] = trial_records([ended(0, 0.5), ended(1, 0.75)], sweep)
+    assert [record.checkpoint for record in records] == [None, "trials/1/checkpoint/best"]
