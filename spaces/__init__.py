@@ -2,7 +2,7 @@
 
 from spaces.atomic import replacing, write_text
 from spaces.data_spec import DataSpec, Resize, SplitSpec
-from spaces.errors import UserError, did_you_mean
+from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
 from spaces.metric import is_better, is_higher_better
 from spaces.parameter import Parameter
@@ -35,6 +35,7 @@ __all__ = [
     "SearchSpec",
     "SplitSpec",
     "SweepError",
+    "SweepInterruptedError",
     "SweepSpec",
     "TrialPaths",
     "TrialRecord",

@@ -45,7 +45,7 @@ class DataSpec(BaseModel):
 
     source: str = Field(min_length=1)
     """A parquet or npz file, a folder of class folders, or `synthetic:blood-cells`."""
-    image_size: int = Field(64, ge=8, le=1024)
+    image_size: int = Field(64, ge=16, le=1024)
     """Side of the stored square images in pixels."""
     resize: Resize = "crop"
     """How a picture that is not square becomes square."""

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -10,6 +11,14 @@ class UserError(Exception):
     The message is one line that names the thing, its value, the rule and the remedy. The command
     line prints it without a traceback and exits with code 2.
     """
+
+
+class SweepInterruptedError(Exception):
+    """A sweep that a signal ended, after everything was saved; its run can be resumed."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(f"{run}: interrupted; all is saved, go on with `cytosweep resume {run}`")
+        self.run = run
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ class TrialSpec(BaseModel):
     """Probability of dropping a feature before the classifier, 0 <= dropout < 1."""
     pretrained: bool = False
     """Whether the backbone starts from timm's pretrained weights."""
-    image_size: int | None = Field(None, ge=8, le=1024)
+    image_size: int | None = Field(None, ge=16, le=1024)
     """Side in pixels that images are resized to on the device; null for the stored size."""
     epochs: int = Field(20, ge=1)
     """Passes over the training images."""

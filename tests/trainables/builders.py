@@ -1,0 +1,192 @@
+"""What several tests of `trainables` are built from, with a default for every part."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from spaces import DataSpec, EpochRecord, TrialPaths, TrialSpec
+from trainables.picture import Pixels, RawPicture
+from trainables.source import SourceRows
+from trainables.split import Split
+from trainables.store import ImageStore
+from trainables.training import Report, TrainPlan
+from trainables.trial_data import TrialData, View, channel_statistics, clean_view
+
+torch.set_num_threads(1)  # the pictures are tiny: a second thread only gets in the way
+
+NAMES = ("basophil", "eosinophil", "monocyte")
+
+
+def pictures(number: int = 6, size: int = 16, seed: int = 0) -> Pixels:
+    """Return `[number, size, size, 3]` noise, no two pictures alike."""
+    shape = (number, size, size, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def encoded(pixels: NDArray[Any] | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """Return a picture as the bytes of a file."""
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def write_parquet(
+    path: Path,
+    labels: Sequence[Any] = (0, 0, 1, 1, 2, 2),
+    images: Sequence[Any] | None = None,
+    metadata: dict[str, str] | None = None,
+    **columns: Any,
+) -> Path:
+    """Write a table in the Hugging Face layout; a `label` column of None is left out."""
+    if images is None:
+        images = [{"bytes": encoded(p), "path": None} for p in pictures(len(labels))]
+    whole = {"image": images, "label": labels} | columns
+    table = pa.table({name: column for name, column in whole.items() if column is not None})
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    return path
+
+
+def write_npz(path: Path, **arrays: Any) -> Path:
+    """Write arrays; `images` and `labels` of six pictures where none is given."""
+    np.savez(path, **(arrays or {"images": pictures(), "labels": np.array([0, 0, 1, 1, 2, 2])}))
+    return path
+
+
+def write_folder(root: Path, files: dict[str, bytes] | None = None) -> Path:
+    """Write files by their path; six pictures of three classes where none is given."""
+    if files is None:
+        files = {f"{NAMES[i // 2]}/{i}.png": encoded(p) for i, p in enumerate(pictures())}
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    root.mkdir(exist_ok=True)
+    return root
+
+
+class FakeSource:
+    """Raw pictures held in memory; counts how many were asked for."""
+
+    def __init__(self, raws: Sequence[RawPicture], name: str = "fake", content: str = "0") -> None:
+        self._raws, self.name, self._content = raws, name, content
+        self.asked = 0
+        self.labelled = True
+
+    def fingerprint(self) -> str:
+        return self._content
+
+    def rows(self) -> SourceRows:
+        number = len(self._raws)
+        return SourceRows(
+            labels=np.arange(number) % len(NAMES),
+            class_names=NAMES,
+            parts=np.full(number, ""),
+            paths=[f"picture {row}" for row in range(number)],
+        )
+
+    def picture(self, row: int) -> RawPicture:
+        self.asked += 1
+        raw = self._raws[row]
+        if isinstance(raw, Exception):
+            raise raw
+        return raw
+
+
+def image_store(
+    labels: Sequence[int],
+    *,
+    images: Pixels | None = None,
+    contents: Sequence[int] | None = None,
+    parts: Sequence[str] | None = None,
+    class_names: tuple[str, ...] = NAMES,
+) -> ImageStore:
+    """Return a store in memory; all contents differ and nothing is divided unless said so."""
+    number = len(labels)
+    return ImageStore(
+        source="cells.npz",
+        fingerprint="0" * 64,
+        class_names=class_names,
+        images=pictures(number) if images is None else images,
+        labels=np.array(labels, dtype=np.int64),
+        parts=np.array([""] * number if parts is None else parts, dtype="<U10"),
+        rows=np.arange(number),
+        contents=np.arange(number) if contents is None else np.array(contents),
+        bad_rows=(),
+    )
+
+
+def trial_data(number: int = 30, size: int = 16, held_out: int = 6, seed: int = 0) -> TrialData:
+    """Return images of three classes told apart by brightness under noise; one view is shifted."""
+    labels = np.arange(number) % 3
+    noise = pictures(number, size, seed) // 2
+    images = noise + (40 * labels).astype(np.uint8)[:, None, None, None]
+    store = image_store([int(label) for label in labels], images=images)
+    train = np.arange(number - held_out)
+    validation = np.arange(number - held_out, number)
+    mean, std = channel_statistics(images, train)
+    split = Split(train=train, validation=validation, test=np.arange(0))
+    clean = clean_view(store, validation)
+    spec = DataSpec(source="cells.npz", image_size=size)
+    return TrialData(
+        spec=spec, store=store, split=split, mean=mean, std=std, clean=clean,
+        shifts=(darker_view(store, validation),),
+    )  # fmt: skip
+
+
+def darker_view(store: ImageStore, indices: NDArray[np.int64]) -> View:
+    """Return images at half their brightness as a shifted view with severities 1, 2, ..."""
+    return View(
+        name="darker",
+        images=store.images[indices] // 2,
+        indices=np.arange(len(indices)),
+        labels=store.labels[indices],
+        rows=store.rows[indices],
+        severities=1 + np.arange(len(indices)) % 5,
+    )
+
+
+def trial_spec(**changed: Any) -> TrialSpec:
+    """Return a specification that trains in milliseconds."""
+    tiny = {"width": 4, "batch_size": 8, "epochs": 4, "learning_rate": 0.01}
+    return TrialSpec.model_validate(tiny | changed)
+
+
+def train_plan(folder: Path | None = None, *, steps: int = 12, **changed: Any) -> TrainPlan:
+    """Return a plan of four epochs of three steps; `changed` are fields of the trial."""
+    return TrainPlan(
+        spec=trial_spec(**changed),
+        objective="robust_accuracy",
+        seed=7,
+        steps=steps,
+        paths=TrialPaths(folder) if folder else None,
+    )
+
+
+def ticking() -> Callable[[], float]:
+    """Return a clock that is a second later every time it is asked."""
+    ticks: Iterator[int] = count()
+    return lambda: float(next(ticks))
+
+
+class CutError(Exception):
+    """What ends a run from outside."""
+
+
+def cut_after(epochs: int) -> Report:
+    """Return a reporter that ends the run once it has heard of `epochs` epochs."""
+
+    def report(record: EpochRecord) -> None:
+        if record.epoch >= epochs:
+            raise CutError
+
+    return report

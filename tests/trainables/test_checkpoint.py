@@ -1,0 +1,107 @@
+import pytest
+import torch
+from torch import nn
+
+from spaces import EpochRecord
+from tests.trainables.builders import trial_spec
+from trainables.checkpoint import TrainingState
+from trainables.optimizer import build_optimizer, build_scheduler
+
+RECORD = EpochRecord(
+    epoch=2, seconds=1.5, train_loss=0.1, learning_rate=1 / 3, images_per_s=9.0, val_loss=0.7
+)
+
+
+def training_state(seed=0, **changed):
+    """Return the state of a small network, of which nothing is trained yet."""
+    torch.manual_seed(seed)
+    spec = trial_spec(**changed)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 2))
+    optimizer = build_optimizer(model.to(memory_format=torch.channels_last), spec)
+    scheduler = build_scheduler(optimizer, spec, objective="val_loss", steps=20)
+    generator = torch.Generator().manual_seed(seed)
+    return TrainingState(model=model, optimizer=optimizer, scheduler=scheduler, generator=generator)
+
+
+def take_steps(state, count):
+    """Train on noise of the state's generator; return the losses."""
+    losses = []
+    for _ in range(count):
+        images = torch.rand(8, 3, 4, 4, generator=state.generator)
+        loss = (state.model(images) * torch.rand(8, 2)).square().mean()
+        loss.backward()
+        state.optimizer.step()
+        state.optimizer.zero_grad()
+        state.scheduler.step(*([loss.item()] if "Plateau" in str(state.scheduler) else []))
+        state.step += 1
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("record", [RECORD, None])
+def test_state_that_was_read_back_knows_its_records_and_step(tmp_path, record):
+    state = training_state()
+    take_steps(state, 3)
+    state.record, state.best = record, record
+    state.save(tmp_path / "deep" / "last.safetensors")
+    read = training_state(seed=1)
+    read.load(tmp_path / "deep" / "last.safetensors")
+    assert (read.record, read.best, read.step) == (record, record, 3)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize("schedule", ["plateau", "onecycle", "constant"])
+def test_state_that_was_read_back_goes_on_to_the_last_bit(tmp_path, schedule, optimizer):
+    state = training_state(schedule=schedule, optimizer=optimizer, weight_decay=0.1)
+    take_steps(state, 3)
+    state.save(tmp_path / "last.safetensors")
+    expected = take_steps(state, 5)
+    read = training_state(seed=1, schedule=schedule, optimizer=optimizer, weight_decay=0.1)
+    read.load(tmp_path / "last.safetensors")
+    assert take_steps(read, 5) == expected
+
+
+def test_moments_that_were_read_back_lie_in_memory_like_their_parameters(tmp_path):
+    state = training_state()
+    take_steps(state, 1)
+    state.save(tmp_path / "last.safetensors")
+    state.load(tmp_path / "last.safetensors")
+    for parameter, slots in state.optimizer.state.items():
+        assert slots["exp_avg"].stride() == parameter.stride()
+        assert slots["exp_avg_sq"].stride() == parameter.stride()
+
+
+def test_state_of_an_untrained_model_can_be_saved(tmp_path):
+    state = training_state()
+    state.save(tmp_path / "last.safetensors")
+    read = training_state(seed=1)
+    read.load(tmp_path / "last.safetensors")
+    assert all(
+        map(torch.equal, read.model.state_dict().values(), state.model.state_dict().values())
+    )
+
+
+def test_torchs_generator_is_part_of_the_state(tmp_path):
+    training_state().save(tmp_path / "last.safetensors")
+    expected = torch.rand(3)
+    training_state(seed=1).load(tmp_path / "last.safetensors")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_saving_that_fails_leaves_the_old_state(tmp_path):
+    state = training_state()
+    state.save(tmp_path / "last.safetensors")
+    before = (tmp_path / "last.safetensors").read_bytes()
+    state.step = object()
+    with pytest.raises(TypeError):
+        state.save(tmp_path / "last.safetensors")
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+def test_equal_states_are_equal_files(tmp_path):
+    for name in ("one", "two"):
+        state = training_state()
+        take_steps(state, 2)
+        state.save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()

@@ -1,0 +1,40 @@
+import pytest
+
+from tests.trainables.builders import write_folder
+from trainables.file_source import FileSource
+from trainables.source import DataError
+
+
+def test_folder_of_files_has_a_row_for_every_picture_at_any_depth(tmp_path):
+    files = {"b.png": b"b", "a/deep/2.jpg": b"2", "a/1.PNG": b"1", "notes.txt": b"no"}
+    source = FileSource(write_folder(tmp_path, files))
+    rows = source.rows()
+    assert rows.paths == [str(tmp_path / name) for name in ("a/1.PNG", "a/deep/2.jpg", "b.png")]
+    assert [source.picture(row) for row in range(3)] == [b"1", b"2", b"b"]
+    assert (list(rows.labels), rows.class_names) == ([-1, -1, -1], ("unlabelled",))
+    assert set(rows.parts) == {""}
+
+
+def test_one_file_is_a_source_of_one_picture(tmp_path):
+    source = FileSource(write_folder(tmp_path, {"a.png": b"1", "b.png": b"2"}) / "b.png")
+    assert source.rows().paths == [str(tmp_path / "b.png")]
+    assert source.picture(0) == b"2"
+
+
+def test_fingerprint_of_files_changes_with_their_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
+    path = write_folder(tmp_path / "cells", {"a.png": b"1"})
+    before = FileSource(path).fingerprint()
+    (path / "a.png").write_bytes(b"22")
+    assert FileSource(path).fingerprint() != before
+
+
+def test_folder_called_like_a_picture_is_passed_over(tmp_path):
+    path = write_folder(tmp_path, {"scans.tif/a.png": b"1"})
+    assert FileSource(path).rows().paths == [str(path / "scans.tif" / "a.png")]
+
+
+def test_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(DataError) as caught:
+        FileSource(tmp_path).rows()
+    assert str(caught.value) == f"{tmp_path}: holds no images; give a folder with pictures in it"

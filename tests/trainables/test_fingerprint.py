@@ -1,0 +1,51 @@
+import hashlib
+import os
+
+import pytest
+
+from trainables.fingerprint import fingerprint_files
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_fingerprint_is_the_hash_of_names_and_contents(tmp_path):
+    files = [write(tmp_path / "a" / "1", "one"), write(tmp_path / "2", "two")]
+    inner = [hashlib.sha256(text).hexdigest() for text in (b"one", b"two")]
+    expected = hashlib.sha256(f"a/1\0{inner[0]}\n2\0{inner[1]}\n".encode()).hexdigest()
+    assert fingerprint_files(files, tmp_path) == expected
+
+
+def test_unchanged_file_is_not_read_again(tmp_path, monkeypatch):
+    file = write(tmp_path / "a", "one")
+    first = fingerprint_files([file], tmp_path)
+    monkeypatch.delattr(hashlib, "file_digest")
+    assert fingerprint_files([file], tmp_path) == first
+
+
+def test_touched_file_is_read_again_and_has_the_same_fingerprint(tmp_path):
+    file = write(tmp_path / "a", "one")
+    first = fingerprint_files([file], tmp_path)
+    os.utime(file, (1, 1))
+    assert fingerprint_files([file], tmp_path) == first
+    assert len(list((tmp_path / "cache" / "fingerprints").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("name", "text"), [("a", "two"), ("b", "one"), ("a", "longer")])
+def test_other_name_or_content_gives_another_fingerprint(tmp_path, name, text):
+    one = fingerprint_files([write(tmp_path / "x" / "a", "one")], tmp_path / "x")
+    assert fingerprint_files([write(tmp_path / "y" / name, text)], tmp_path / "y") != one
+
+
+def test_same_files_under_another_root_have_another_fingerprint(tmp_path):
+    file = write(tmp_path / "class" / "deep" / "1.png", "one")
+    above = fingerprint_files([file], tmp_path)
+    assert fingerprint_files([file], tmp_path / "class") != above

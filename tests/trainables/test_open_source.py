@@ -1,0 +1,98 @@
+import pytest
+
+from tests.trainables.builders import write_folder, write_npz, write_parquet
+from trainables.file_source import FileSource
+from trainables.folder_source import FolderSource
+from trainables.npz_source import NpzSource
+from trainables.open_source import open_source
+from trainables.parquet_source import ParquetSource
+from trainables.source import DataError
+from trainables.synthetic_source import SyntheticSource
+
+
+def line_of(name, **options):
+    with pytest.raises(DataError) as caught:
+        open_source(str(name), **options).rows()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "kind"),
+    [
+        (write_parquet, "cells.parquet", ParquetSource),
+        (write_npz, "cells.npz", NpzSource),
+        (write_folder, "cells", FolderSource),
+        (write_folder, "cells.npz", FolderSource),
+        (write_npz, "synthetic:mine.npz", NpzSource),
+    ],
+)
+def test_source_is_opened_by_what_its_path_is(tmp_path, write, name, kind):
+    assert isinstance(open_source(str(write(tmp_path / name))), kind)
+
+
+@pytest.mark.parametrize("name", ["cells", "cells/basophil/0.png"])
+def test_folder_or_picture_is_a_source_without_labels_where_none_are_needed(tmp_path, name):
+    write_folder(tmp_path / "cells")
+    assert isinstance(open_source(str(tmp_path / name), labelled=False), FileSource)
+
+
+def test_name_with_a_colon_is_a_synthetic_source():
+    assert isinstance(open_source("synthetic:blood-cells"), SyntheticSource)
+
+
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_npz(tmp_path / "cells.npz")
+    assert open_source("~/cells.npz").name == str(tmp_path / "cells.npz")
+
+
+@pytest.mark.parametrize("name", ["nothing.npz", "nothing.parquet", "nothing"])
+def test_missing_file_is_refused(tmp_path, name):
+    assert line_of(tmp_path / name) == (
+        f"{tmp_path / name}: no such file or folder; give a .parquet, a .npz or a folder"
+    )
+
+
+@pytest.mark.parametrize("name", ["cells.npz", "cells.parquet"])
+def test_empty_file_is_refused(tmp_path, name):
+    (tmp_path / name).touch()
+    assert line_of(tmp_path / name) == (
+        f"{tmp_path / name}: is an empty file; give a file with images"
+    )
+
+
+@pytest.mark.parametrize(("name", "what"), [("a.csv", ".csv"), ("a", "file without suffix")])
+def test_file_of_another_kind_is_refused(tmp_path, name, what):
+    (tmp_path / name).write_text("image,label")
+    line = f"{tmp_path / name}: is a {what}, but must be .parquet, .npz or a folder"
+    assert line_of(tmp_path / name) == line
+
+
+@pytest.mark.parametrize("name", ["cells.npz", "cells.parquet"])
+def test_file_of_nonsense_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"nonsense" * 100)
+    assert line_of(tmp_path / name).startswith(f"{tmp_path / name}: cannot be read as ")
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(write_npz, "cells.npz"), (write_parquet, "a.parquet")]
+)
+def test_file_that_was_cut_is_refused(tmp_path, write, name):
+    whole = write(tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    assert line_of(tmp_path / name).startswith(f"{tmp_path / name}: cannot be read as ")
+
+
+@pytest.mark.parametrize("name", ["synthetic:bloodcells", "medmnist:bloodmnist"])
+def test_unknown_name_with_a_colon_is_refused_with_the_known_one(name):
+    assert line_of(name).startswith(f"{name}: no such source; ")
+    assert "synthetic:blood-cells" in line_of(name)
+
+
+def test_group_is_handed_to_parquet_and_refused_elsewhere(tmp_path):
+    path = write_parquet(tmp_path / "cells.parquet", patient=list("aabbcc"))
+    assert list(open_source(str(path), group="patient").rows().groups) == [0, 0, 1, 1, 2, 2]
+    assert line_of(write_npz(tmp_path / "cells.npz"), group="patient") == (
+        f"{tmp_path / 'cells.npz'}: has no columns, but data.split.group is 'patient'; leave it out"
+    )

@@ -1,0 +1,135 @@
+"""Splitting a store into training, validation and test images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces import SplitSpec
+from trainables.open_source import open_source
+from trainables.source import NO_LABEL, DataError
+from trainables.store import ImageStore
+
+Indices = NDArray[np.int64]
+
+_MAX_FOLDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Indices into a store, sorted, of three sets that share no image."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+
+def split_store(store: ImageStore, spec: SplitSpec) -> Split:
+    """Split a store, stratified by class; a source's own parts are kept.
+
+    Images of one unit (byte-identical, or of one group) fall into the same set. Where the source
+    has a training part but no validation part, the training part is split.
+
+    Raises
+    ------
+    DataError
+        Where there is only one class, a label is missing, or a class or the groups are too few.
+    """
+    has_parts = bool((store.parts != "").any())
+    own = {part: np.flatnonzero(store.parts == part) for part in ("validation", "test")}
+    # Beside parts of its own, a source may hold images of no part: they are there to train on.
+    pool = np.flatnonzero(np.isin(store.parts, ["train", ""]))
+    _check_classes(store, pool)
+    rng = np.random.default_rng(spec.seed)
+    test, validation = own["test"], own["validation"]
+    if spec.test > 0 and not has_parts:
+        test = _part(store, pool, spec.test, spec.group, rng)
+        pool = np.setdiff1d(pool, test)
+    if len(validation) == 0:
+        rest = 1.0 if has_parts else 1.0 - spec.test
+        validation = _part(store, pool, spec.validation / rest, spec.group, rng)
+        pool = np.setdiff1d(pool, validation)
+    missing = np.setdiff1d(store.labels[validation], store.labels[pool])
+    if len(missing):
+        raise DataError(
+            f"{store.source}: class {store.class_names[missing[0]]} is left with no image to train"
+            " on, all of it is in held-out groups; take another seed or group"
+        )
+    return Split(train=pool, validation=validation, test=test)
+
+
+def _check_classes(store: ImageStore, pool: Indices) -> None:
+    labels = store.labels[pool]
+    if (labels == NO_LABEL).any():
+        row = store.rows[pool[np.argmax(labels == NO_LABEL)]]
+        raise DataError(f"{store.source}: row {row} has no label; training needs one for every row")
+    present = np.unique(labels)
+    if len(present) < 2:  # noqa: PLR2004  # telling apart takes two
+        only = store.class_names[present[0]] if len(present) else "none"
+        raise DataError(
+            f"{store.source}: has one class only ({only}), but must have at least 2; add the others"
+        )
+
+
+def _part(
+    store: ImageStore, pool: Indices, fraction: float, group: str | None, rng: np.random.Generator
+) -> Indices:
+    if group is None:
+        return _stratified_part(store, pool, fraction, rng)
+    return _grouped_part(store, pool, fraction, group, rng)
+
+
+def _stratified_part(
+    store: ImageStore, pool: Indices, fraction: float, rng: np.random.Generator
+) -> Indices:
+    """Draw `fraction` of the contents of every class, at least one and never all."""
+    contents, first = np.unique(store.contents[pool], return_index=True)
+    label_of_content = store.labels[pool[first]]
+    chosen = []
+    for label in np.unique(label_of_content):
+        members = rng.permutation(contents[label_of_content == label])
+        count = max(1, round(fraction * len(members)))
+        if count >= len(members):
+            raise DataError(
+                f"{store.source}: class {store.class_names[label]} has {len(members)} different"
+                f" image{'s' * (len(members) > 1)} to split, but each set needs one; add images or"
+                " leave the class out"
+            )
+        chosen.append(members[:count])
+    return pool[np.isin(store.contents[pool], np.concatenate(chosen))]
+
+
+def _grouped_part(
+    store: ImageStore, pool: Indices, fraction: float, group: str, rng: np.random.Generator
+) -> Indices:
+    # Imported here: loading scikit-learn takes a second, which only grouped data has to pay.
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    units = _units(store, group)[pool]
+    num_groups = len(np.unique(units))
+    largest_class = int(np.bincount(store.labels[pool]).max())
+    folds = min(_MAX_FOLDS, num_groups, largest_class)
+    taken = max(1, round(fraction * folds))
+    if taken >= folds:
+        raise DataError(
+            f"{store.source}: column {group} makes {num_groups} groups, too few to hold out"
+            f" {fraction:g} of them; take a smaller fraction or another group"
+        )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
+    parts = [held_out for _, held_out in splitter.split(pool, store.labels[pool], units)]
+    return pool[np.sort(np.concatenate(parts[:taken]))]
+
+
+def _units(store: ImageStore, group: str) -> NDArray[np.int64]:
+    """Number the sets of images that equal content or equal groups hold together, link by link."""
+    from scipy.sparse import coo_array  # as above
+    from scipy.sparse.csgraph import connected_components
+
+    groups = open_source(store.source, group=group).rows().groups
+    assert groups is not None  # the source was opened with a group
+    _, of_group = np.unique(groups[store.rows], return_inverse=True)
+    first_group = int(store.contents.max()) + 1
+    nodes = first_group + int(of_group.max()) + 1
+    links = (np.ones(len(of_group)), (store.contents, first_group + of_group))
+    _, component = connected_components(coo_array(links, shape=(nodes, nodes)), directed=False)
+    return np.asarray(component[store.contents], dtype=np.int64)

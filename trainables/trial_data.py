@@ -1,0 +1,160 @@
+"""The data of a trial: the store, its split, and the views that a model is validated on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spaces import DataSpec
+from trainables.open_source import open_source
+from trainables.picture import Pixels
+from trainables.shifts import apply_shift, shift_names
+from trainables.split import Indices, Split, split_store
+from trainables.store import ImageStore, Progress, open_store
+
+MAX_SHIFT_IMAGES = 256
+"""Validation images seen under every shift: a standard error of at most 3.1 points for each."""
+
+_MAX_STATISTICS_IMAGES = 2000
+_NUM_SEVERITIES = 5
+_LEAST_STD = 1 / 255
+_CHUNK = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Images to validate on: clean ones, or the same under one shift."""
+
+    name: str
+    """`clean`, or the name of the shift."""
+    images: Pixels
+    """`[M, S, S, 3]`, of which `indices` are looked at."""
+    indices: Indices
+    """`[n]`, into `images`."""
+    labels: NDArray[np.int64]
+    """`[n]`."""
+    rows: NDArray[np.int64]
+    """`[n]`, rows of the source."""
+    severities: NDArray[np.int64]
+    """`[n]`, 1..5; 0 on the clean view."""
+
+    def batches(self, size: int) -> Iterator[Pixels]:
+        """Yield the images in order, `size` at a time."""
+        for start in range(0, len(self.indices), size):
+            yield self.images[self.indices[start : start + size]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialData:
+    """Everything a trial reads; nothing of it is copied from one trial to the next."""
+
+    spec: DataSpec
+    store: ImageStore
+    split: Split
+    mean: tuple[float, float, float]
+    """Mean of each channel over the training images, 0..1."""
+    std: tuple[float, float, float]
+    """Standard deviation of each channel over the training images, 0..1."""
+    clean: View
+    """All validation images."""
+    shifts: tuple[View, ...]
+    """A fixed subset of the validation images under every shift of the `selection` family."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, also those without an image."""
+        return len(self.store.class_names)
+
+
+def load_trial_data(spec: DataSpec, *, progress: Progress | None = None) -> TrialData:
+    """Open what `spec` names and split it; the same spec gives the same data in every process."""
+    source = open_source(spec.source, group=spec.split.group)
+    store = open_store(source, size=spec.image_size, resize=spec.resize, progress=progress)
+    split = split_store(store, spec.split)
+    mean, std = channel_statistics(store.images, split.train)
+    return TrialData(
+        spec=spec,
+        store=store,
+        split=split,
+        mean=mean,
+        std=std,
+        clean=clean_view(store, split.validation),
+        shifts=shift_views(store, split.validation, spec.split.seed),
+    )
+
+
+def channel_statistics(
+    images: Pixels, indices: Indices
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return mean and standard deviation of each channel, 0..1, over at most 2,000 images."""
+    step = -(-len(indices) // _MAX_STATISTICS_IMAGES)
+    pixels = images[indices[::step]].reshape(-1, 3)
+    counts = [np.bincount(pixels[:, channel], minlength=256) for channel in range(3)]
+    values = np.arange(256) / 255
+    means = [float(np.average(values, weights=count)) for count in counts]
+    stds = [
+        # A channel that is everywhere the same must not be divided by nothing.
+        max(float(np.sqrt(np.average((values - mean) ** 2, weights=count))), _LEAST_STD)
+        for mean, count in zip(means, counts, strict=True)
+    ]
+    return (means[0], means[1], means[2]), (stds[0], stds[1], stds[2])
+
+
+def clean_view(store: ImageStore, indices: Indices) -> View:
+    """Return the given images of a store as they are."""
+    return View(
+        name="clean",
+        images=store.images,
+        indices=indices,
+        labels=store.labels[indices],
+        rows=store.rows[indices],
+        severities=np.zeros(len(indices), dtype=np.int64),
+    )
+
+
+def shift_views(store: ImageStore, indices: Indices, seed: int) -> tuple[View, ...]:
+    """Return a fixed random subset of the images under every shift of the `selection` family.
+
+    Severities rotate over images and shifts, so that every shift is seen at all five of them.
+    """
+    chosen = np.random.default_rng(seed).permutation(indices)[:MAX_SHIFT_IMAGES]
+    chosen.sort()
+    views = []
+    for offset, name in enumerate(shift_names("selection")):
+        severities = 1 + (np.arange(len(chosen)) + offset) % _NUM_SEVERITIES
+        views.append(
+            View(
+                name=name,
+                images=shifted_pixels(store.images[chosen], name, severities, seed),
+                indices=np.arange(len(chosen)),
+                labels=store.labels[chosen],
+                rows=store.rows[chosen],
+                severities=severities,
+            )
+        )
+    return tuple(views)
+
+
+def shifted_pixels(pixels: Pixels, name: str, severities: NDArray[np.int64], seed: int) -> Pixels:
+    """Return `[n, S, S, 3]` pixels under the shift `name` at `[n]` severities 1..5."""
+    generator = torch.Generator().manual_seed(seed)
+    shifted = np.empty_like(pixels)
+    for start in range(0, len(pixels), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        images = apply_shift(
+            to_unit(pixels[part], torch.device("cpu")),
+            name,
+            torch.from_numpy(severities[part]),
+            generator,
+        )
+        shifted[part] = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return shifted
+
+
+def to_unit(pixels: Pixels, device: torch.device) -> Tensor:
+    """Return `[B, S, S, 3]` uint8 pixels as `[B, 3, S, S]` float32 in 0..1, channels_last, on `device`."""
+    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
+    return batch.permute(0, 3, 1, 2).float().div_(255)
