@@ -1,0 +1,237 @@
+"""Measuring a model on images it was not chosen by."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from spaces import replacing
+from trainables import DataError, load_model, open_source, open_store
+from trainables.classifier import Classifier
+from trainables.metrics import balanced_accuracy, score
+from trainables.model_folder import ModelCard
+from trainables.prediction import BATCH, predict
+from trainables.shifts import shift_names
+from trainables.source import NO_LABEL, split_part
+from trainables.split import Indices, split_store
+from trainables.store import ImageStore, Progress
+from trainables.trial_data import View, clean_view, shifted_pixels
+
+ShiftFamily = Literal["selection", "heldout"]
+
+_NUM_RESAMPLES = 9999
+_NUM_SEVERITIES = 5
+_LOG = "evaluations.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScores:
+    """How one class fared; fractions in 0..1, and the number of its images."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What a model scores on a set of images; fractions in 0..1."""
+
+    data: str
+    n: int
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+    """Percentile bootstrap over images, 95 %."""
+    balanced_accuracy: float
+    macro_f1: float
+    per_class: dict[str, ClassScores]
+    confusion: list[list[int]]
+    """Rows are the truth, columns the prediction, in the order of the classes."""
+    seen_in_training: bool
+    """Whether the images are of the set the model was trained on: then the scores flatter it."""
+    seconds: float
+    shift: dict[str, list[float]] | None = None
+    """Balanced accuracy at severity 1..5 by shift."""
+    shift_accuracy: float | None = None
+    """Mean over all shifts and severities."""
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON
+        """Return the evaluation as JSON values, without what was not asked for."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def evaluate(
+    model: Path,
+    data: str,
+    *,
+    shift: ShiftFamily | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model folder on a data source and log that this was done.
+
+    Parameters
+    ----------
+    model : Path
+        A model folder.
+    data : str
+        A source, or `source#part`; without a part the test part of a source that has one.
+    shift : {"selection", "heldout"}, optional
+        Also measure under every shift of this family at every severity.
+    progress : callable, optional
+        Told how many views of how many are done.
+
+    Raises
+    ------
+    DataError
+        Where the part does not exist, labels are missing, or the classes are not the model's.
+    """
+    began = time.perf_counter()
+    classifier, card = load_model(model)
+    name, part = split_part(data)
+    store = open_store(open_source(name), size=card.image_size, resize=card.resize)
+    indices, seen = _test_indices(store, part, card)
+    view = _relabelled(clean_view(store, indices), store, card)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    classifier.to(device)
+    probabilities = predict(classifier, view.batches(BATCH), device)
+    names = shift_names(shift) if shift else ()
+    table = _under_shifts(classifier, view, names, device, progress) if shift else None
+    evaluation = Evaluation(
+        data=data,
+        n=len(view.labels),
+        seen_in_training=seen,
+        seconds=time.perf_counter() - began,
+        shift=table,
+        shift_accuracy=None if table is None else float(np.mean(list(table.values()))),
+        **_clean_scores(view.labels, probabilities, card.classes),
+    )
+    _log_reading(model, store, evaluation)
+    return evaluation
+
+
+def _clean_scores(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Iterable[str]
+) -> dict[str, Any]:  # Any: fields of an Evaluation
+    classes = list(classes)
+    predicted = probabilities.argmax(axis=1)
+    scores = score(labels, probabilities)
+    which = np.arange(len(classes))
+    columns = precision_recall_fscore_support(labels, predicted, labels=which, zero_division=0)
+    return {
+        "accuracy": scores.accuracy,
+        "accuracy_ci95": accuracy_interval(labels == predicted),
+        "balanced_accuracy": scores.balanced_accuracy,
+        "macro_f1": scores.macro_f1,
+        "per_class": {
+            name: ClassScores(precision=float(p), recall=float(r), f1=float(f), support=int(s))
+            for name, p, r, f, s in zip(classes, *columns, strict=True)
+        },
+        "confusion": confusion_matrix(labels, predicted, labels=which).tolist(),
+    }
+
+
+def accuracy_interval(is_correct: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean of `[n]` right and wrong answers."""
+    if len(is_correct) == 1:
+        return 0.0, 1.0  # one image tells nothing, and there is nothing to resample
+    interval = bootstrap(
+        (is_correct.astype(float),),
+        np.mean,
+        n_resamples=_NUM_RESAMPLES,
+        method="percentile",
+        batch=1000,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def _under_shifts(
+    model: Classifier,
+    view: View,
+    names: Iterable[str],
+    device: torch.device,
+    progress: Progress | None,
+) -> dict[str, list[float]]:
+    names = list(names)
+    pixels = view.images[view.indices]
+    table: dict[str, list[float]] = {name: [] for name in names}
+    for name in names:
+        for severity in range(1, _NUM_SEVERITIES + 1):
+            severities = np.full(len(pixels), severity)
+            shifted = shifted_pixels(pixels, name, severities, seed=severity)
+            batches = (shifted[start : start + BATCH] for start in range(0, len(shifted), BATCH))
+            predicted = predict(model, batches, device).argmax(axis=1)
+            table[name].append(balanced_accuracy(view.labels, predicted))
+            if progress:
+                progress(sum(map(len, table.values())), _NUM_SEVERITIES * len(names))
+    return table
+
+
+def _test_indices(store: ImageStore, part: str | None, card: ModelCard) -> tuple[Indices, bool]:
+    """Return which images to measure on, and whether the model has been trained on them."""
+    is_own = store.fingerprint == card.data_fingerprint
+    has = set(store.parts.tolist()) - {""}
+    if part in has or (part is None and "test" in has):
+        indices = np.flatnonzero(store.parts == (part or "test"))
+        return indices, is_own and part in ("train", "validation")
+    if is_own and not has and (part or card.data.split.test > 0):
+        split = split_store(store, card.data.split)
+        own = {"train": split.train, "validation": split.validation, "test": split.test}
+        if len(own.get(part or "test", [])):
+            return own[part or "test"], part in ("train", "validation")
+    if part is not None:
+        known = ", ".join(sorted(has)) or "no parts"
+        raise DataError(f"{store.source}: has no part {part}; it has {known}")
+    return np.arange(len(store.labels)), is_own
+
+
+def _relabelled(view: View, store: ImageStore, card: ModelCard) -> View:
+    """Return the view with labels that count the model's classes."""
+    if len(view.labels) == 0:
+        raise DataError(f"{store.source}: has no image to measure on; choose another part")
+    if (view.labels == NO_LABEL).any():
+        row = view.rows[np.argmax(view.labels == NO_LABEL)]
+        raise DataError(
+            f"{store.source}: row {row} has no label; evaluating needs one, see `predict`"
+        )
+    names = [store.class_names[label] for label in range(len(store.class_names))]
+    if all(name.isdigit() for name in names) and len(names) <= len(card.classes):
+        return view  # classes without names are matched by their numbers
+    strange = [name for name in names if name not in card.classes]
+    if strange:
+        known = ", ".join(card.classes)
+        raise DataError(f"{store.source}: class {strange[0]} is none of the model's: {known}")
+    index = np.array([card.classes.index(name) for name in names])
+    return View(
+        name=view.name,
+        images=view.images,
+        indices=view.indices,
+        labels=index[view.labels],
+        rows=view.rows,
+        severities=view.severities,
+    )
+
+
+def _log_reading(model: Path, store: ImageStore, evaluation: Evaluation) -> None:
+    """Add a line to the model folder: every look at a test set makes the next one less blind."""
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": evaluation.data,
+        "fingerprint": store.fingerprint,
+        "n": evaluation.n,
+        "accuracy": evaluation.accuracy,
+    }
+    log = model / _LOG
+    before = log.read_text(encoding="utf-8") if log.exists() else ""
+    with replacing(log) as temporary:
+        temporary.write_text(before + json.dumps(line) + "\n", encoding="utf-8")

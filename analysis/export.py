@@ -1,0 +1,63 @@
+"""Exporting a model as a folder that stands on its own."""
+
+import json
+from pathlib import Path
+
+from analysis.model_readme import model_readme
+from analysis.selection import chosen_trial
+from analysis.trial_table import RunError, TrialTable
+from spaces import UserError
+from trainables import load_model, save_model
+from trainables.model_folder import CARD
+
+_METRICS = "metrics.json"
+
+
+def export(source: Path, out: Path, *, trial: int | None = None) -> Path:
+    """Write a model folder of a run or of another model folder to `out`.
+
+    Parameters
+    ----------
+    source : Path
+        A run folder, of which `best/` is taken, else the chosen, else the best trial; or a model
+        folder.
+    out : Path
+        A folder that does not exist yet, or is empty.
+    trial : int, optional
+        Take this trial's checkpoint instead.
+
+    Raises
+    ------
+    UserError
+        Where there is no model, or `out` is not empty.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"-o {out}: is not empty; give another folder")
+    folder = _model_folder(source, trial)
+    model, card = load_model(folder)
+    metrics = folder / _METRICS
+    numbers = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+    texts = {
+        _METRICS: json.dumps(numbers, indent=2) + "\n",
+        "README.md": model_readme(card, numbers),
+    }
+    save_model(out, model, card, texts)
+    return out
+
+
+def _model_folder(source: Path, trial: int | None) -> Path:
+    if (source / CARD).is_file():
+        if trial is not None:
+            raise UserError(f"--trial {trial}: {source} is a model folder, it has no trials")
+        return source
+    table = TrialTable(source)
+    if trial is None and (table.paths.best / CARD).is_file():
+        return table.paths.best
+    record = table.record(chosen_trial(table) if trial is None else trial)
+    if record.checkpoint is None:
+        keep = table.sweep.search.keep_checkpoints
+        raise RunError(
+            f"{source}: trial {record.trial} has no checkpoint, only the {keep} best of each family"
+            f" keep theirs; choose another, or `cytosweep retrain {source} --trial {record.trial}`"
+        )
+    return table.paths.root / record.checkpoint

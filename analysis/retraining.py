@@ -1,0 +1,126 @@
+"""Retraining the chosen configuration on all images that the search was allowed to see."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from analysis.model_readme import model_readme
+from analysis.selection import chosen_trial
+from analysis.trial_table import RunError, TrialTable
+from spaces import EpochRecord, TrialRecord
+from trainables import TrainPlan, TrialData, load_trial_data, save_model, train
+from trainables.training import model_card, steps_per_epoch
+
+StepProgress = Callable[[EpochRecord], None]
+
+
+def retrain(run: Path, *, trial: int | None = None, report: StepProgress | None = None) -> Path:
+    """Train a trial's configuration on training plus validation images; return `RUN/best`.
+
+    The model takes as many optimiser steps as the trial had taken at its best epoch, at the
+    learning rates recorded then: there is no validation set left to steer by.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+    trial : int, optional
+        The trial to retrain; the one `select` chose where None, else the best.
+    report : callable, optional
+        Told of every epoch.
+
+    Raises
+    ------
+    RunError
+        Where there is no such trial, or it has no epoch.
+    """
+    table = TrialTable(run)
+    record = table.record(chosen_trial(table) if trial is None else trial)
+    if record.best_epoch is None:
+        raise RunError(f"{run}: trial {record.trial} has no finished epoch; choose another --trial")
+    data = load_trial_data(table.sweep.data)
+    plan = _plan(table, record, data)
+    split = data.split
+    everything = np.sort(np.concatenate([split.train, split.validation]))
+    whole = replace(data, split=replace(split, train=everything))
+    epochs: list[EpochRecord] = []
+
+    def on_epoch(epoch: EpochRecord) -> None:
+        epochs.append(epoch)
+        if report:
+            report(epoch)
+
+    model = train(plan, whole, (), on_epoch)
+    card = model_card(model, plan, data).model_copy(
+        update={"provenance": _provenance(table, record, plan)}
+    )
+    metrics = {
+        "retraining": {
+            "images": len(everything),
+            "steps": plan.steps,
+            "epochs": len(epochs),
+            "seconds": epochs[-1].seconds,
+            "train_loss": epochs[-1].train_loss,
+        },
+        "trial": _scores(record),
+    }
+    texts = {
+        "metrics.json": json.dumps(metrics, indent=2) + "\n",
+        "README.md": model_readme(card, metrics),
+    }
+    save_model(table.paths.best, model, card, texts)
+    return table.paths.best
+
+
+def planned_epochs(run: Path, trial: int | None = None) -> int:
+    """Return how many epochs `retrain` will report, for a progress bar."""
+    table = TrialTable(run)
+    record = table.record(chosen_trial(table) if trial is None else trial)
+    data = load_trial_data(table.sweep.data)
+    batch = table.sweep.trial_spec(record.params).batch_size
+    count = len(data.split.train) + len(data.split.validation)
+    steps = (record.best_epoch or 0) * steps_per_epoch(len(data.split.train), batch)
+    return -(-steps // steps_per_epoch(count, batch))
+
+
+def _plan(table: TrialTable, record: TrialRecord, data: TrialData) -> TrainPlan:
+    assert record.best_epoch is not None  # checked by the caller
+    assert record.seed is not None  # every suggested trial has one
+    spec = table.sweep.trial_spec(record.params)
+    epoch_steps = steps_per_epoch(len(data.split.train), spec.batch_size)
+    rates = [e.learning_rate for e in table.epochs(record.trial)[: record.best_epoch]]
+    return TrainPlan(
+        spec=spec,
+        objective=table.sweep.objective,
+        seed=record.seed,
+        steps=record.best_epoch * epoch_steps,
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        replay=tuple(rates),
+        steps_per_replay=epoch_steps,
+    )
+
+
+def _provenance(table: TrialTable, record: TrialRecord, plan: TrainPlan) -> dict[str, object]:
+    return {
+        "run": table.sweep.name,
+        "trial": record.trial,
+        "trained_on": "train + validation",
+        "seed": plan.seed,
+        "steps": plan.steps,
+        "torch": torch.__version__,
+    }
+
+
+def _scores(record: TrialRecord) -> dict[str, float | None]:
+    names = (
+        "robust_accuracy",
+        "shift_accuracy",
+        "val_accuracy",
+        "val_balanced_accuracy",
+        "val_macro_f1",
+    )
+    return {name: getattr(record, name) for name in names}

@@ -1,0 +1,151 @@
+"""The trial table of a run, read from its folder alone, also while the run goes on."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from spaces import (
+    EpochRecord,
+    RunPaths,
+    SweepSpec,
+    TrialRecord,
+    TrialState,
+    UserError,
+    backbone_family,
+    curves_frame,
+    epoch_records,
+    is_higher_better,
+    is_locked,
+    load_sweep,
+    trial_records,
+    trials_frame,
+)
+
+
+class RunError(UserError):
+    """A run folder, or a trial of it, that is not there or not what it must be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """Where a run stands."""
+
+    run: str
+    state: str
+    """running, interrupted (trials are open and no driver lives), or finished."""
+    counts: dict[str, int]
+    """Trials by state."""
+    best: dict[str, Any] | None  # Any: JSON
+    """Trial, objective and params of the leader; None before the first epoch."""
+    seconds: float
+    """From the first trial's start to the last one's end, or until now while running."""
+
+
+class TrialTable:
+    """What a run's journal says, as records and data frames; reading it changes nothing."""
+
+    def __init__(self, run: Path) -> None:
+        self.paths = RunPaths(Path(run).absolute())
+        if not self.paths.sweep.is_file():
+            what = "is no run folder" if self.paths.root.is_dir() else "no such run folder"
+            raise RunError(f"{run}: {what} (sweep.yaml); see `cytosweep launch`")
+        self.sweep: SweepSpec = load_sweep(self.paths.sweep)
+        self._trials = _read_trials(self.paths.journal)
+
+    @cached_property
+    def records(self) -> list[TrialRecord]:
+        """One record per trial, by number."""
+        return trial_records(self._trials, self.sweep)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per trial, as in `trials.parquet`."""
+        return trials_frame(self.records, list(self.sweep.space))
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row per trial and epoch, as in `curves.parquet`."""
+        return curves_frame(self._trials)
+
+    def record(self, number: int) -> TrialRecord:
+        """Return the record of trial `number`; `RunError` where there is none."""
+        if not 0 <= number < len(self.records):
+            count = len(self.records)
+            has = f"it has 0..{count - 1}" if count else "it has none yet"
+            raise RunError(f"{self.paths.root}: has no trial {number}; {has}")
+        return self.records[number]
+
+    def epochs(self, number: int) -> list[EpochRecord]:
+        """Return what each epoch of trial `number` measured."""
+        self.record(number)
+        return epoch_records(self._trials[number])
+
+    def family(self, record: TrialRecord) -> str:
+        """Return the family of a trial's backbone."""
+        return backbone_family(record.params.get("backbone", self.sweep.trial.backbone))
+
+    def leaders(self, family: str = "any") -> list[TrialRecord]:
+        """Return the trials of a family that ended without failing, the best objective first."""
+        sign = -1 if is_higher_better(self.sweep.objective) else 1
+        ended = [
+            record
+            for record in self.records
+            if record.state in (TrialState.COMPLETE.name, TrialState.PRUNED.name)
+            and record.objective is not None
+            and family in ("any", self.family(record))
+        ]
+        return sorted(ended, key=lambda record: (sign * (record.objective or 0.0), record.trial))
+
+    def status(self) -> RunStatus:
+        """Return where the run stands now."""
+        counts = Counter(record.state for record in self.records)
+        is_open = any(not TrialState[state].is_finished() for state in counts)
+        state = "interrupted" if is_open else "finished"
+        if is_locked(self.paths.lock):
+            state = "running"
+        scored = [r for r in self.records if r.objective is not None]
+        sign = 1 if is_higher_better(self.sweep.objective) else -1
+        best = max(scored, key=lambda r: sign * (r.objective or 0.0), default=None)
+        return RunStatus(
+            run=str(self.paths.root),
+            state=state,
+            counts=dict(counts),
+            best=best and {"trial": best.trial, "objective": best.objective, "params": best.params},
+            seconds=self._seconds(state == "running"),
+        )
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON
+        """Return the status as JSON values."""
+        return asdict(self.status())
+
+    def _seconds(self, is_running: bool) -> float:
+        starts = [t.datetime_start for t in self._trials if t.datetime_start]
+        ends = [t.datetime_complete for t in self._trials if t.datetime_complete]
+        if not starts:
+            return 0.0
+        last = pd.Timestamp.now() if is_running else max(ends, default=max(starts))
+        return (pd.Timestamp(last) - pd.Timestamp(min(starts))).total_seconds()
+
+
+def _read_trials(journal: Path) -> list[FrozenTrial]:
+    """Return all trials of the journal; none where the driver has not begun it."""
+    if not journal.exists():
+        return []
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    names = [study.study_name for study in storage.get_all_studies()]
+    if not names:
+        return []
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.load_study(study_name=names[0], storage=storage).get_trials(deepcopy=False)
+    finally:
+        optuna.logging.set_verbosity(verbosity)

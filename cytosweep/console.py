@@ -1,0 +1,75 @@
+"""The terminal: tables, progress and JSON, each on its own stream."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+_PIPE_WIDTH = 250
+
+out = Console(soft_wrap=True)
+"""Results, on standard output."""
+
+err = Console(stderr=True, soft_wrap=True)
+"""Progress, hints and errors, on standard error."""
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function to be told (done, total); the bar appears with the first call."""
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        task = bars.add_task(label, total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total, visible=True)
+
+        yield show
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object and nothing else; what is not a finite number becomes null."""
+    out.print(json.dumps(plain(value), allow_nan=False), markup=False, highlight=False)
+
+
+def plain(value: Any) -> Any:  # Any: JSON
+    """Return `value` with dates as text and with null for NaN and for pandas' NA."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_frame(frame: pd.DataFrame) -> None:
+    """Print a data frame as a table, numbers to three digits; as wide as it is where nobody looks."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        is_number = pd.api.types.is_numeric_dtype(frame[name])
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(cell(value) for value in row))
+    width = None if out.is_terminal else _PIPE_WIDTH
+    Console(width=width).print(table) if width else out.print(table, soft_wrap=False)
+
+
+def cell(value: object) -> str:
+    """Return a value as a table shows it: three digits after the point, a dash for nothing."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return "-"
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.3g}" if abs(value) < 0.001 else f"{value:.3f}"
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%m-%d %H:%M:%S")
+    return str(value)

@@ -1,0 +1,192 @@
+"""Launching a sweep, and resuming one that was cut."""
+
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+
+from search.ray_runtime import ray_runtime, slots  # first: it sets up Ray's environment
+
+from ray import tune  # isort: skip
+from rich.console import Console
+
+from search.live_table import LiveTable
+from search.provenance import provenance
+from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
+from search.study import SweepStudy
+from search.trainable import tune_trial
+from search.tune_callback import RunFolderCallback
+from search.tune_scheduler import StudyScheduler
+from search.tune_searcher import StudySearcher
+from search.tune_stopper import SweepStopper
+from spaces import RunPaths, SweepError, SweepInterruptedError, SweepSpec, UserError, load_sweep, run_lock, save_sweep
+from trainables import backbone_names, check_weights, load_trial_data
+from trainables.store import Progress
+
+_MAY_CHANGE = ("search.trials", "search.time_budget", "resources.")
+
+
+def launch(
+    sweep: SweepSpec,
+    run: Path | None = None,
+    *,
+    address: str | None = None,
+    console: Console | None = None,
+    progress: Progress | None = None,
+) -> RunPaths:
+    """Run a sweep to its end and return the paths of its run.
+
+    Parameters
+    ----------
+    sweep : SweepSpec
+        What to do.
+    run : Path, optional
+        The run folder, new or empty; `runs/<name>` where None.
+    address : str, optional
+        A Ray cluster; this machine alone where None.
+    console : Console, optional
+        Where the live table is shown; nowhere where None.
+    progress : callable, optional
+        Told how many pictures of how many are decoded.
+
+    Raises
+    ------
+    UserError
+        Where data, weights, folder or cluster are not what they must be; nothing is left behind.
+    SweepInterruptedError
+        After SIGINT or SIGTERM, once everything is saved.
+    """
+    paths = RunPaths((run or Path("runs") / sweep.name).absolute())
+    check_weights(sweep)
+    data = load_trial_data(sweep.data, progress=progress)
+    create_run(paths, sweep, provenance(sweep, data.store.fingerprint))
+    for bad in data.store.bad_rows:
+        note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
+    try:
+        _run(paths, sweep, address, console)
+    except UserError:
+        shutil.rmtree(paths.root)
+        raise
+    return paths
+
+
+def resume(
+    run: Path,
+    overrides: Sequence[str] = (),
+    *,
+    address: str | None = None,
+    console: Console | None = None,
+    progress: Progress | None = None,
+) -> RunPaths:
+    """Go on with a run: trials that were cut continue from their checkpoints, under their numbers.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+    overrides : sequence of str
+        `key=value` lines for `search.trials`, `search.time_budget` and `resources`.
+    address, console, progress
+        As for `launch`.
+
+    Raises
+    ------
+    UserError
+        Where it is no run folder, a live driver works on it, its data changed, or an override
+        would change what the finished trials mean.
+    SweepInterruptedError
+        After SIGINT or SIGTERM, once everything is saved.
+    """
+    paths = RunPaths(run.absolute())
+    if not paths.sweep.exists() or not paths.journal.exists():
+        raise UserError(
+            f"{run}: is no run folder (sweep.yaml, study.journal); see `cytosweep launch`"
+        )
+    frozen = [line for line in overrides if not line.startswith(_MAY_CHANGE)]
+    if frozen:
+        known = ", ".join(_MAY_CHANGE)
+        raise SweepError([f"--set {frozen[0]}: a run keeps its meaning; only {known} may change"])
+    sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
+    load_trial_data(sweep.data, progress=progress)
+    note_event(paths, "resumed", {"overrides": list(overrides)})
+    _run(paths, sweep, address, console)
+    return paths
+
+
+def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Console | None) -> None:
+    """Hold the run's lock and bring the sweep to its end."""
+    stopper = SweepStopper(sweep.search.time_budget)
+    with run_lock(paths.lock), ray_runtime(address), _interrupts(stopper):
+        save_sweep(sweep, paths.sweep)
+        study = SweepStudy(paths, sweep)
+        try:
+            with LiveTable(sweep, console) if console else nullcontext() as live:
+                _fit(paths, sweep, study, stopper, live)
+                if stopper.reason == "budget":
+                    for number in study.running():
+                        study.prune(number, "budget")
+                if live:
+                    live.show(study.records())
+        finally:
+            note_event(paths, "driver ended", {"reason": stopper.reason or "all trials ended"})
+            drop_checkpoints(paths, study.records(), sweep)
+            write_tables(paths, study, sweep)
+            shutil.rmtree(paths.executor, ignore_errors=True)
+    if stopper.reason == "interrupt":
+        raise SweepInterruptedError(paths.root)
+
+
+def _fit(
+    paths: RunPaths,
+    sweep: SweepSpec,
+    study: SweepStudy,
+    stopper: SweepStopper,
+    live: LiveTable | None,
+) -> None:
+    """Have Tune run what the study suggests until it suggests nothing, or the stopper says so."""
+    resources = sweep.resources
+    trainable = tune.with_parameters(tune_trial, sweep=sweep, root=paths.root)
+    per_trial = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, per_trial),
+        tune_config=tune.TuneConfig(
+            search_alg=StudySearcher(study),
+            scheduler=StudyScheduler(study),
+            num_samples=-1,
+            max_concurrent_trials=slots(resources),
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.config["number"]),
+        ),
+        run_config=tune.RunConfig(
+            name="executor",
+            storage_path=str(paths.executor),
+            stop=stopper,
+            failure_config=tune.FailureConfig(max_failures=sweep.search.max_retries),
+            callbacks=[RunFolderCallback(paths, sweep, study, live)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+@contextmanager
+def _interrupts(stopper: SweepStopper) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM stop the sweep in order, and a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stopper.reason == "interrupt":
+            raise KeyboardInterrupt
+        stopper.interrupt()
+
+    before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

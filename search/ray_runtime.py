@@ -1,0 +1,96 @@
+"""Starting Ray for one sweep, or joining a cluster that is up."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Ray and Tune read most of these when they are imported.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+}
+for _name, _value in _QUIET.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402  # after the settings above
+
+from spaces import ResourcesSpec, UserError  # noqa: E402  # likewise
+
+_OBJECT_STORE_BYTES = 200_000_000
+
+
+@contextmanager
+def ray_runtime(address: str | None) -> Iterator[None]:
+    """Have Ray run while the block runs.
+
+    Parameters
+    ----------
+    address : str, optional
+        `host:port` or `auto` of a cluster; None to start Ray on this machine alone.
+
+    Raises
+    ------
+    UserError
+        Where no cluster answers.
+    """
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        # A token file written by one local start would lock others out; see Ray's RAY_AUTH_MODE.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            **quiet,
+        )
+    else:
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"--address {address}: no Ray cluster answers ({reason}); start one with"
+                " `ray start --head`, or leave --address out"
+            ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def slots(resources: ResourcesSpec) -> int:
+    """Return how many trials fit on the nodes that are up, or the number the user set.
+
+    Raises
+    ------
+    UserError
+        Where not one fits.
+    """
+    fit = sum(_fit_on(node["Resources"], resources) for node in ray.nodes() if node["Alive"])
+    if resources.max_concurrent != "auto":
+        return resources.max_concurrent
+    if fit == 0:
+        raise UserError(
+            f"resources: no node offers {resources.cpus_per_trial} CPUs and"
+            f" {resources.gpus_per_trial:g} GPUs now; ask for less, or set"
+            " resources.max_concurrent where nodes are added on demand"
+        )
+    return fit
+
+
+def _fit_on(node: dict[str, float], resources: ResourcesSpec) -> int:
+    by_cpu = int(node.get("CPU", 0) // resources.cpus_per_trial)
+    if resources.gpus_per_trial == 0:
+        return by_cpu
+    # A GPU is shared by trials, but no trial gets parts of two.
+    per_gpu = max(1, int(1 / resources.gpus_per_trial))
+    gpus = node.get("GPU", 0)
+    by_gpu = gpus * per_gpu if resources.gpus_per_trial <= 1 else gpus // resources.gpus_per_trial
+    return min(by_cpu, int(by_gpu))

@@ -1,0 +1,73 @@
+"""Making a run folder, and keeping it in step with its study."""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from search.study import SweepStudy
+from spaces import (
+    RunPaths,
+    SweepSpec,
+    TrialRecord,
+    TrialState,
+    UserError,
+    curves_frame,
+    kept_checkpoints,
+    replacing,
+    save_sweep,
+    trials_frame,
+    write_text,
+)
+
+
+def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object]) -> None:
+    """Make the folder of a new run.
+
+    Raises
+    ------
+    UserError
+        Where something is there already.
+    """
+    if paths.root.exists() and (not paths.root.is_dir() or any(paths.root.iterdir())):
+        raise UserError(
+            f"{paths.root}: is not empty; give another --run, or go on with `cytosweep resume"
+            f" {paths.root}`"
+        )
+    paths.trials.mkdir(parents=True)
+    save_sweep(sweep, paths.sweep)
+    write_text(paths.provenance, json.dumps(provenance, indent=2) + "\n")
+
+
+def note_event(paths: RunPaths, event: str, facts: Mapping[str, object] | None = None) -> None:
+    """Append one line to the run's events."""
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "event": event,
+        **(facts or {}),
+    }
+    with paths.events.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:
+    """Write the trial table and the curves as the journal has them now."""
+    frames = {
+        paths.trials_table: trials_frame(study.records(), list(sweep.space)),
+        paths.curves_table: curves_frame(study.trials()),
+    }
+    for path, frame in frames.items():
+        with replacing(path) as temporary:
+            frame.to_parquet(temporary)
+
+
+def drop_checkpoints(paths: RunPaths, records: Iterable[TrialRecord], sweep: SweepSpec) -> None:
+    """Remove what is no longer needed: training states of ended trials, models beyond the k best."""
+    records = list(records)
+    kept = kept_checkpoints(records, sweep)
+    for record in records:
+        if TrialState[record.state].is_finished():
+            trial = paths.trial(record.trial)
+            trial.last.unlink(missing_ok=True)
+            if record.trial not in kept and trial.checkpoint.exists():
+                shutil.rmtree(trial.checkpoint)

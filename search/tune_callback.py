@@ -1,0 +1,69 @@
+"""What the driver does beside asking and telling: events, tables, checkpoints, the live table."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from search.live_table import LiveTable
+from search.run_folder import drop_checkpoints, note_event, write_tables
+from search.study import SweepStudy
+from spaces import RunPaths, SweepSpec
+
+_TABLES_EVERY_S = 60.0
+_MAX_REASON = 200
+
+TrialList = list[Trial]
+
+
+class RunFolderCallback(Callback):  # type: ignore[misc]  # Ray is untyped
+    """Keeps the run folder and the screen in step with the study while Tune runs trials."""
+
+    def __init__(
+        self, paths: RunPaths, sweep: SweepSpec, study: SweepStudy, live: LiveTable | None
+    ) -> None:
+        self._paths, self._sweep, self._study, self._live = paths, sweep, study, live
+        self._tables_at = time.monotonic()
+
+    def on_step_end(self, iteration: int, trials: TrialList, **info: Any) -> None:  # Any: Tune's
+        """Refresh the screen often and the tables every minute."""
+        if self._live and self._live.is_due():
+            self._live.show(self._study.records())
+        if time.monotonic() - self._tables_at >= _TABLES_EVERY_S:
+            self._tables_at = time.monotonic()
+            write_tables(self._paths, self._study, self._sweep)
+
+    def on_trial_start(self, iteration: int, trials: TrialList, trial: Trial, **info: Any) -> None:
+        """Note that a trial was given a process."""
+        self._note("started", trial)
+
+    def on_trial_complete(
+        self, iteration: int, trials: TrialList, trial: Trial, **info: Any
+    ) -> None:
+        """Note the end of a trial and free the disk of what it made superfluous."""
+        self._note("ended", trial)
+        drop_checkpoints(self._paths, self._study.records(), self._sweep)
+
+    def on_trial_recover(
+        self, iteration: int, trials: TrialList, trial: Trial, **info: Any
+    ) -> None:
+        """Note that a trial's process died and another takes over from its checkpoint."""
+        self._study.note_retry(trial.config["number"])
+        self._note("retried", trial)
+
+    def on_trial_error(self, iteration: int, trials: TrialList, trial: Trial, **info: Any) -> None:
+        """Note that a trial's process died once too often, or could not start."""
+        number = trial.config["number"]
+        reason = " ".join(Path(trial.error_file).read_text().split("Failure #")[-1].split())
+        error = f"{reason[:_MAX_REASON]} (log: trials/{number}/log.txt)"
+        self._study.fail(number, f"its process died: {error}")
+        self._note("failed", trial)
+
+    def _note(self, event: str, trial: Trial) -> None:
+        note_event(self._paths, event, {"trial": trial.config["number"]})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing to pickle: Tune stores callbacks, and nobody reads them back."""
+        return {}
