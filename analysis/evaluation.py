@@ -141,7 +141,7 @@ def _clean_scores(
 
 
 def accuracy_interval(is_correct: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of the mean of `[n]` right and wrong answers."""
+    """Return the 95 % percentile bootstrap interval of the mean of `[n]` right-or-wrong."""
     if len(is_correct) == 1:
         return 0.0, 1.0  # one image tells nothing, and there is nothing to resample
     interval = bootstrap(

@@ -14,13 +14,15 @@ def model_readme(card: ModelCard, metrics: Mapping[str, Any]) -> str:  # Any: JS
 Classes, in the order of the scores: {", ".join(card.classes)}.
 
 Input: square RGB pictures of {card.image_size} pixels (`{card.resize}`), float 0..1,
-`[B, 3, {card.image_size}, {card.image_size}]`. Normalisation is part of the model. Output: one score (logit) per class.
+`[B, 3, {card.image_size}, {card.image_size}]`. Normalisation is part of the model. Output: one
+score (logit) per class.
 
 | | |
 |---|---|
 | Data | `{card.data.source.rpartition("/")[2]}`, fingerprint `{card.data_fingerprint[:12]}` |
-| Training | {trial.epochs} epochs at most, {trial.optimizer}, batch {trial.batch_size}, learning rate {trial.learning_rate:.3g} |
-| Augmentation | {trial.augment_ops} RandAugment operations of magnitude {trial.augment_magnitude:g} |
+| Epochs at most | {trial.epochs} |
+| Optimiser | {trial.optimizer}, batch {trial.batch_size}, learning rate {trial.learning_rate:.3g} |
+| Augmentation | {trial.augment_ops} RandAugment operations, magnitude {trial.augment_magnitude:g} |
 | Dropout | {trial.dropout:.3g} |
 {_rows(metrics)}
 The trial's scores chose this configuration, so they flatter it; `cytosweep evaluate` on images that

@@ -12,7 +12,7 @@ from trainables import load_model, open_source
 from trainables import prediction as batches
 from trainables.classifier import Classifier
 from trainables.model_folder import ModelCard
-from trainables.picture import BadPictureError, square_pixels
+from trainables.picture import BadPictureError, Pixels, square_pixels
 from trainables.source import Source, split_part
 from trainables.store import Progress
 
@@ -91,7 +91,7 @@ def _open(name: str) -> tuple[Source, list[int], Sequence[str]]:
 def _predict_rows(
     model: Classifier, card: ModelCard, source: Source, rows: Sequence[int], device: torch.device
 ) -> pd.DataFrame:
-    pixels: dict[int, batches.Pixels] = {}
+    pixels: dict[int, Pixels] = {}
     errors: dict[int, str] = {}
     for row in rows:
         try:
@@ -104,7 +104,7 @@ def _predict_rows(
     table = pd.DataFrame(np.nan, index=frame.index, columns=columns, dtype=np.float32)
     good = [index for index, row in enumerate(rows) if row in pixels]
     if good:
-        stacked: Iterator[batches.Pixels] = iter([np.stack(list(pixels.values()))])
+        stacked: Iterator[Pixels] = iter([np.stack(list(pixels.values()))])
         table.iloc[good] = batches.predict(model, stacked, device)
     best = table.iloc[good].to_numpy().argmax(axis=1) if good else []
     names = pd.Series([None] * len(rows), dtype="string")

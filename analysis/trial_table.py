@@ -114,11 +114,15 @@ class TrialTable:
         scored = [r for r in self.records if r.objective is not None]
         sign = 1 if is_higher_better(self.sweep.objective) else -1
         best = max(scored, key=lambda r: sign * (r.objective or 0.0), default=None)
+        summary = None
+        if best is not None:
+            params = dict(best.params)
+            summary = {"trial": best.trial, "objective": best.objective, "params": params}
         return RunStatus(
             run=str(self.paths.root),
             state=state,
             counts=dict(counts),
-            best=best and {"trial": best.trial, "objective": best.objective, "params": best.params},
+            best=summary,
             seconds=self._seconds(state == "running"),
         )
 

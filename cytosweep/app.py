@@ -1,6 +1,7 @@
 """The `cytosweep` command: its sub-commands, and what becomes of errors."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -10,9 +11,6 @@ from cytosweep.model_commands import evaluate, export, predict, retrain, select
 from cytosweep.sweep_commands import init, launch, resume, status
 from cytosweep.trial_commands import show, trials
 from spaces.errors import SweepInterruptedError, UserError
-
-# What a wrong option raises; Typer exports only this subclass of it.
-_UsageError = typer.BadParameter.__base__
 
 EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -48,22 +46,17 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors become one line on standard error."""
     try:
-        code = app(arguments, standalone_mode=False)
-    except UserError as error:
-        return _fail(error, EXIT_USER)
+        return int(app(arguments, standalone_mode=False) or 0)
     except typer.Exit as error:
         return int(error.exit_code)
-    except KeyboardInterrupt:
-        return _fail("interrupted", EXIT_INTERRUPTED)
+    except UserError as error:
+        code, message = EXIT_USER, str(error)
+    except typer.TyperException as error:
+        words: Callable[[], str] = getattr(error, "format_message", error.__str__)
+        code, message = EXIT_USER, f"{words()}; see `cytosweep --help`"
+    except (SweepInterruptedError, KeyboardInterrupt) as error:
+        code, message = EXIT_INTERRUPTED, str(error) or "interrupted"
     except OSError as error:
-        return _fail(f"{error.filename or 'storage'}: {error.strerror or error}", EXIT_FAILED)
-    except SweepInterruptedError as error:
-        return _fail(error, EXIT_INTERRUPTED)
-    except _UsageError as error:
-        return _fail(f"{error.format_message()}; see `cytosweep --help`", EXIT_USER)
-    return int(code or 0)
-
-
-def _fail(message: object, code: int) -> int:
-    err.print(str(message), markup=False, highlight=False)
+        code, message = EXIT_FAILED, f"{error.filename or 'storage'}: {error.strerror or error}"
+    err.print(message, markup=False, highlight=False)
     return code

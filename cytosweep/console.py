@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 _PIPE_WIDTH = 250
+_SMALL = 1e-3
 
 out = Console(soft_wrap=True)
 """Results, on standard output."""
@@ -53,7 +54,7 @@ def plain(value: Any) -> Any:  # Any: JSON
 
 
 def print_frame(frame: pd.DataFrame) -> None:
-    """Print a data frame as a table, numbers to three digits; as wide as it is where nobody looks."""
+    """Print a data frame as a table; as wide as it needs to be where no terminal limits it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
         is_number = pd.api.types.is_numeric_dtype(frame[name])
@@ -69,7 +70,12 @@ def cell(value: object) -> str:
     if value is None or value is pd.NA or value is pd.NaT:
         return "-"
     if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.3g}" if abs(value) < 0.001 else f"{value:.3f}"
+        return "-" if math.isnan(value) else _number(value)
     if isinstance(value, pd.Timestamp):
         return value.strftime("%m-%d %H:%M:%S")
     return str(value)
+
+
+def _number(value: float) -> str:
+    """Return a number with three digits after the point, a small one with three that count."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= _SMALL else f"{value:.3g}"

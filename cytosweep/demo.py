@@ -85,7 +85,7 @@ def _tell_what_clean_validation_would_choose(table: "TrialTable") -> None:
                 "accuracy in another laboratory": shifted.accuracy,
             }
         )
-    out.print("\nWhat the two rules choose, and how the choice fares on images of another laboratory:")
+    out.print("\nWhat the two rules choose, and how it fares on images of another laboratory:")
     print_frame(pd.DataFrame(rows))
 
 

@@ -1,8 +1,8 @@
 """Commands that choose, train, measure, use and ship models."""
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +19,7 @@ TrialOption = Annotated[
 _JPEG_HINT = "PNG, JPEG, ..., folders, .npz, .parquet"
 
 
-class ShiftFamily(str, Enum):
+class ShiftFamily(StrEnum):
     """Which family of shifts to measure under."""
 
     selection = "selection"
@@ -100,7 +100,7 @@ def evaluate(
 
     if output is not None and not output.absolute().parent.is_dir():
         raise UserError(f"-o {output}: its folder does not exist; make it first")
-    family = shift.value if shift else None
+    family: Literal["selection", "heldout"] | None = shift.value if shift else None
     with progress_bar("shifts") as progress:
         evaluation = evaluate_model(model, data, shift=family, progress=progress)
     if output is not None:
@@ -124,8 +124,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         f" {evaluation.balanced_accuracy:.4f}, macro-F1 {evaluation.macro_f1:.4f}",
         markup=False,
     )
-    scores: list[dict[str, Any]] = evaluation.as_json()["per_class"].items()
-    rows = [{"class": name, **values} for name, values in scores]
+    scores: dict[str, dict[str, Any]] = evaluation.as_json()["per_class"]  # Any: a number
+    rows = [{"class": name, **values} for name, values in scores.items()]
     for row, counts in zip(rows, evaluation.confusion, strict=True):
         row["predicted as, in this order"] = " ".join(f"{count:4}" for count in counts)
     print_frame(pd.DataFrame(rows))

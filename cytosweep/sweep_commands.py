@@ -1,11 +1,14 @@
 """Commands that make, run and watch sweeps."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cytosweep.console import err, out, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from spaces import SweepSpec
 
 SetOption = Annotated[
     list[str] | None,
@@ -40,7 +43,8 @@ def init(
     if not output.absolute().parent.is_dir():
         raise UserError(f"-o {output}: its folder does not exist; make it first")
     write_text(output, text)
-    err.print(f"{output} written; check it with `cytosweep launch {output} --dry-run`", markup=False)
+    hint = f"cytosweep launch {output} --dry-run"
+    err.print(f"{output} written; check it with `{hint}`", markup=False)
 
 
 def launch(
@@ -103,7 +107,8 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         return
     found = table.status()
     counts = ", ".join(f"{count} {state.lower()}" for state, count in sorted(found.counts.items()))
-    out.print(f"{run}: {found.state}; {counts or 'no trials yet'}; {found.seconds:.0f} s", markup=False)
+    counts = counts or "no trials yet"
+    out.print(f"{run}: {found.state}; {counts}; {found.seconds:.0f} s", markup=False)
     if found.best:
         params = " ".join(f"{name}={value}" for name, value in found.best["params"].items())
         score = f"{table.sweep.objective} {found.best['objective']:.4f}"
@@ -112,7 +117,7 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         out.print(f"go on with `cytosweep resume {run}`", markup=False)
 
 
-def _describe(spec: "SweepSpec", as_json: bool) -> None:  # noqa: F821  # imported when needed
+def _describe(spec: "SweepSpec", as_json: bool) -> None:
     """Open the data and print the sweep as it would run."""
     import numpy as np
 
@@ -124,15 +129,17 @@ def _describe(spec: "SweepSpec", as_json: bool) -> None:  # noqa: F821  # import
     with progress_bar("decoding pictures") as progress:
         data = load_trial_data(spec.data, progress=progress)
     names = data.store.class_names
-    train = np.bincount(data.store.labels[data.split.train], minlength=len(names)).tolist()
-    validation = np.bincount(data.store.labels[data.split.validation], minlength=len(names)).tolist()
+    labels, num = data.store.labels, len(names)
+    train = np.bincount(labels[data.split.train], minlength=num).tolist()
+    validation = np.bincount(labels[data.split.validation], minlength=num).tolist()
     if as_json:
-        facts = {"train": dict(zip(names, train, strict=True)), "left_out": len(data.store.bad_rows)}
-        print_json({"sweep": plain_sweep(spec), "images": facts})
+        counts = {"train": sum(train), "validation": sum(validation)}
+        images = {**counts, "left_out": len(data.store.bad_rows)}
+        print_json({"sweep": plain_sweep(spec), "images": images})
         return
     out.print(dump_yaml(plain_sweep(spec)), markup=False, highlight=False)
-    for name, *counts in zip(names, train, validation, strict=True):
-        out.print(f"{name}: {counts[0]} images to train on, {counts[1]} to validate on", markup=False)
+    for name, fit, held in zip(names, train, validation, strict=True):
+        out.print(f"{name}: {fit} images to train on, {held} to validate on", markup=False)
     out.print(f"{len(data.store.bad_rows)} rows left out; nothing was run", markup=False)
 
 

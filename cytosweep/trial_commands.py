@@ -1,13 +1,14 @@
 """Commands that look at trials."""
 
+import json
 import re
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cytosweep.console import cell, err, out, print_frame, print_json
+from cytosweep.console import cell, err, out, plain, print_frame, print_json
 from cytosweep.sweep_commands import JsonOption, RunArgument
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _NUM_LEADERS = 12
 _SHOWN = ("trial", "state", "objective", "best_epoch", "epochs", "val_accuracy", "shift_accuracy")
 
 
-class TableFormat(str, Enum):
+class TableFormat(StrEnum):
     """How a table is written."""
 
     table = "table"
@@ -37,9 +38,7 @@ def trials(
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Only rows for which this holds.")
     ] = None,
-    columns: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these columns.")
-    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="A,B", help="Only these columns.")] = None,
     table_format: Annotated[
         TableFormat, typer.Option("--format", help="How to write the table.")
     ] = TableFormat.table,
@@ -65,7 +64,7 @@ def trials(
             _check_column(frame, name, "--columns")
         frame = frame[names]
     elif table_format is TableFormat.table:
-        frame = frame[[name for name in frame if name in _SHOWN or name.startswith("params.")]]
+        frame = frame[_shown(frame)]
     _write(frame, table_format, output)
 
 
@@ -105,8 +104,12 @@ def print_leaders(table: "TrialTable") -> None:
     frame = table.frame.dropna(subset="objective")
     ascending = not is_higher_better(table.sweep.objective)
     frame = frame.sort_values("objective", ascending=ascending, kind="stable")
-    names = [name for name in frame if name in _SHOWN or name.startswith("params.")]
-    print_frame(frame[names].head(_NUM_LEADERS))
+    print_frame(frame[_shown(frame)].head(_NUM_LEADERS))
+
+
+def _shown(frame: "pd.DataFrame") -> list[str]:
+    """Return the columns that a terminal has room for."""
+    return [name for name in map(str, frame) if name in _SHOWN or name.startswith("params.")]
 
 
 def _rows(frame: "pd.DataFrame", where: str | None, sort: str, top: int | None) -> "pd.DataFrame":
@@ -118,8 +121,8 @@ def _rows(frame: "pd.DataFrame", where: str | None, sort: str, top: int | None) 
             frame = frame.query(quoted, engine="python")
         except Exception as error:  # the parser of expressions raises errors of every kind
             reason = " ".join(str(error).split())
-            example = "objective > 0.8 and params.dropout < 0.3"
-            raise UserError(f"--where {where}: is no condition ({reason}); try {example}") from error
+            rule = f"is no condition ({reason}); try objective > 0.8 and params.dropout < 0.3"
+            raise UserError(f"--where {where}: {rule}") from error
     name = sort.removeprefix("-")
     _check_column(frame, name, "--sort")
     frame = frame.sort_values(name, ascending=not sort.startswith("-"), kind="stable")
@@ -136,9 +139,6 @@ def _check_column(frame: "pd.DataFrame", name: str, option: str) -> None:
 
 def _write(frame: "pd.DataFrame", table_format: TableFormat, output: Path | None) -> None:
     from spaces import UserError, replacing
-    from cytosweep.console import plain
-
-    import json
 
     if output is not None and not output.absolute().parent.is_dir():
         raise UserError(f"-o {output}: its folder does not exist; make it first")
@@ -151,8 +151,8 @@ def _write(frame: "pd.DataFrame", table_format: TableFormat, output: Path | None
             print_json(frame.to_dict(orient="records"))
         return
     if table_format is TableFormat.table:
-        known = {".csv": TableFormat.csv, ".json": TableFormat.json, ".parquet": TableFormat.parquet}
-        table_format = known.get(output.suffix, TableFormat.csv)
+        suffix = output.suffix.removeprefix(".")
+        table_format = TableFormat.__members__.get(suffix, TableFormat.csv)
     with replacing(output) as temporary:
         if table_format is TableFormat.parquet:
             frame.to_parquet(temporary, index=False)

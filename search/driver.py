@@ -22,7 +22,16 @@ from search.tune_callback import RunFolderCallback
 from search.tune_scheduler import StudyScheduler
 from search.tune_searcher import StudySearcher
 from search.tune_stopper import SweepStopper
-from spaces import RunPaths, SweepError, SweepInterruptedError, SweepSpec, UserError, load_sweep, run_lock, save_sweep
+from spaces import (
+    RunPaths,
+    SweepError,
+    SweepInterruptedError,
+    SweepSpec,
+    UserError,
+    load_sweep,
+    run_lock,
+    save_sweep,
+)
 from trainables import backbone_names, check_weights, load_trial_data
 from trainables.store import Progress
 
@@ -179,7 +188,7 @@ def _interrupts(stopper: SweepStopper) -> Iterator[None]:
         yield
         return
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         if stopper.reason == "interrupt":
             raise KeyboardInterrupt
         stopper.interrupt()

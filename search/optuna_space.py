@@ -13,7 +13,7 @@ from spaces import Parameter, SearchSpace, SearchSpec
 
 
 def suggest(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:  # Any: as the parameters
-    """Ask `trial` for a value of every parameter that is active, in an order that suits conditions."""
+    """Ask `trial` for a value of every active parameter, in an order that suits conditions."""
     decided: dict[str, Any] = {}
     for name in space:
         if space.is_active(name, decided):
@@ -34,8 +34,8 @@ def _suggest(trial: optuna.Trial, name: str, parameter: Parameter, is_integer: b
 def build_sampler(spec: SearchSpec, number: int) -> BaseSampler:
     """Return the sampler that decides trial `number`.
 
-    Every trial has a fresh one, seeded by the sweep's seed and its number, so that a sweep which was
-    cut and taken up again asks what the undisturbed one would have asked.
+    Every trial has a fresh one, seeded by the sweep's seed and its number, so that a sweep that
+    was cut and taken up again asks what the undisturbed one would have asked.
     """
     seed = trial_seed(spec.seed, number)
     if spec.sampler == "random":

@@ -40,7 +40,6 @@ def ray_runtime(address: str | None) -> Iterator[None]:
         Where no cluster answers.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         # A token file written by one local start would lock others out; see Ray's RAY_AUTH_MODE.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -48,11 +47,12 @@ def ray_runtime(address: str | None) -> Iterator[None]:
             address="local",
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
         )
     else:
         try:
-            ray.init(address=address, **quiet)
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(

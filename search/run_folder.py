@@ -62,7 +62,7 @@ def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:
 
 
 def drop_checkpoints(paths: RunPaths, records: Iterable[TrialRecord], sweep: SweepSpec) -> None:
-    """Remove what is no longer needed: training states of ended trials, models beyond the k best."""
+    """Remove training states of trials that ended, and models beyond the k best of a family."""
     records = list(records)
     kept = kept_checkpoints(records, sweep)
     for record in records:

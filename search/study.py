@@ -1,4 +1,4 @@
-"""The brain of a sweep: an Optuna study that is asked for trials, told of epochs, and asked to stop."""
+"""The brain of a sweep: an Optuna study that suggests trials, hears of epochs and prunes."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ class Suggestion:
 class SweepStudy:
     """The only writer of a run's journal.
 
-    `suggest`, `report` and the ways to end a trial are all there is; each is on disk when it returns.
+    `suggest`, `report` and the ways to end a trial are all there is; what they note is on disk
+    when they return.
     """
 
     def __init__(self, paths: RunPaths, sweep: SweepSpec) -> None:
@@ -62,7 +63,7 @@ class SweepStudy:
         return trial_records(self.trials(), self._sweep)
 
     def suggest(self) -> Suggestion | None:
-        """Return the next trial to run: first those that were cut, then new ones; None at the end."""
+        """Return the next trial: first those that were cut, then new ones; None at the end."""
         if self._to_reopen:
             frozen = self._to_reopen.pop(0)
             self._study.sampler = build_sampler(self._sweep.search, frozen.number)

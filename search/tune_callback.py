@@ -18,7 +18,7 @@ _MAX_REASON = 200
 TrialList = list[Trial]
 
 
-class RunFolderCallback(Callback):  # type: ignore[misc]  # Ray is untyped
+class RunFolderCallback(Callback):
     """Keeps the run folder and the screen in step with the study while Tune runs trials."""
 
     def __init__(

@@ -9,11 +9,11 @@ from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.study import SweepStudy
 
 
-class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray is untyped
+class StudyScheduler(TrialScheduler):
     """A Tune scheduler that tells the study what trials report and stops those it prunes."""
 
     def __init__(self, study: SweepStudy) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray's own
         self._study = study
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
@@ -23,8 +23,8 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray is untyped
         number = trial.config["number"]
         if self._study.report(number, message.record, message.node):
             self._study.prune(number, "pruner")
-            return TrialScheduler.STOP  # type: ignore[no-any-return]  # Ray is untyped
-        return TrialScheduler.CONTINUE  # type: ignore[no-any-return]  # Ray is untyped
+            return TrialScheduler.STOP
+        return TrialScheduler.CONTINUE
 
     def on_trial_complete(
         self, tune_controller: object, trial: Trial, result: dict[str, Any]
@@ -38,10 +38,8 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray is untyped
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:  # Any: Ray is untyped
         """Return the trial that waits longest."""
-        for trial in tune_controller.get_trials():
-            if trial.status == Trial.PENDING:
-                return trial
-        return None
+        waiting = (t for t in tune_controller.get_trials() if t.status == Trial.PENDING)
+        return next(waiting, None)
 
     def on_trial_add(self, tune_controller: object, trial: Trial) -> None:
         """Do nothing: the study knows the trial, it suggested it."""

@@ -7,18 +7,18 @@ from ray.tune.search import Searcher
 from search.study import SweepStudy
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]  # Ray is untyped
+class StudySearcher(Searcher):
     """A Tune searcher that suggests what the study suggests; trials are told by the scheduler."""
 
     def __init__(self, study: SweepStudy) -> None:
         super().__init__()
         self._study = study
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # Any: Tune's trial configuration
-        """Return number, parameters and seed of the next trial."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:  # Any: Tune's trial configuration
+        """Return number, parameters and seed of the next trial, or Tune's word for the end."""
         suggestion = self._study.suggest()
         if suggestion is None:
-            return Searcher.FINISHED
+            return Searcher.FINISHED  # type: ignore[return-value]  # Tune says dict and means this too
         return {
             "number": suggestion.number,
             "params": suggestion.params,

@@ -9,7 +9,7 @@ from ray.tune import Stopper
 Reason = Literal["budget", "interrupt"]
 
 
-class SweepStopper(Stopper):  # type: ignore[misc]  # Ray is untyped
+class SweepStopper(Stopper):
     """Tells Tune to stop everything once the time is up or somebody asked; says why in `reason`."""
 
     def __init__(

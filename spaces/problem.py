@@ -10,6 +10,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from spaces.errors import did_you_mean
 
+_MAX_SHOWN = 60
+
 Location = tuple[str | int, ...]
 
 _KINDS = {
@@ -59,19 +61,16 @@ def wrong(where: Iterable[str | int], value: object, rule: str) -> Problem:
 
 def show(value: object) -> str:
     """Return `value` as a user would write it, at most 60 characters of it."""
-    text = {True: "true", False: "false", None: "null"}.get(value) if _is_word(value) else None
-    text = text or repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _is_word(value: object) -> bool:
-    return value is None or isinstance(value, bool)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def problems_error(problems: list[Problem]) -> PydanticCustomError:
     """Return the error by which a model's own check hands several problems to pydantic."""
     text = "; ".join(str(problem) for problem in problems).replace("{", "(").replace("}", ")")
-    return PydanticCustomError("problems", text, {"problems": problems})  # type: ignore[arg-type]  # pydantic asks for a literal
+    return PydanticCustomError("problems", text, {"problems": problems})
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:

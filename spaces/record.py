@@ -155,7 +155,7 @@ def best_epoch(records: list[EpochRecord], metric: str) -> EpochRecord | None:
 
 
 def trial_record(trial: StudyTrial, metric: str) -> TrialRecord:
-    """Return the row of a study's trial, judged by `metric`; which checkpoint stays is not its business."""
+    """Return the row of a study's trial, judged by `metric`, but for its checkpoint."""
     noted = trial.user_attrs
     records = epoch_records(trial)
     best = best_epoch(records, metric)

@@ -1,4 +1,4 @@
-"""The search space: which fields of a trial are searched, over which values, under which conditions."""
+"""The search space: the fields of a trial that are searched, their values and conditions."""
 
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -25,7 +25,8 @@ class SearchSpace(RootModel[dict[str, Parameter]]):
 
     def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # pydantic iterates over pairs
         """Iterate over the names in the order in which to decide them."""
-        return TopologicalSorter({name: p.when for name, p in self.root.items()}).static_order()
+        parents = {name: parameter.when for name, parameter in self.root.items()}
+        return iter(tuple(TopologicalSorter(parents).static_order()))
 
     def __getitem__(self, name: str) -> Parameter:
         """Return the parameter called `name`."""
@@ -72,13 +73,13 @@ class SearchSpace(RootModel[dict[str, Parameter]]):
         if parameter.choice is not None:
             named = {("choice",): list(parameter.choice)}
         else:
-            ends = {("low",): parameter.low, ("high",): parameter.high, ("step",): parameter.step}
-            named = {where: [end] for where, end in ends.items() if end is not None}
+            named = {("low",): [parameter.low], ("high",): [parameter.high]}
         for where, values in named.items():
             for value in values:
-                if where == ("step",) and not (self.is_integer(name) and value != int(value)):
-                    continue
                 yield from field_problems(name, value, where, info)
+        step = parameter.step
+        if step is not None and self.is_integer(name) and step != round(step):
+            yield wrong(["step"], step, f"must be a whole number; try {max(1, round(step))}")
 
     def _condition_problems(self, parameter: Parameter) -> Iterator[Problem]:
         for parent, values in parameter.when.items():

@@ -74,9 +74,11 @@ def plain_sweep(sweep: SweepSpec) -> RawSweep:
 
 
 def find_problems(raw: RawSweep, context: dict[str, Collection[str]] | None) -> list[Problem]:
-    """Return all that is wrong, also between parts: wrong values are left out and the rest tried."""
+    """Return all that is wrong; what is wrong is left out, so that the rest can be checked."""
     fixed, searched = raw.get("trial"), raw.get("space")
-    problems = both_places(fixed, searched) if _are_mappings(fixed, searched) else []
+    problems: list[Problem] = []
+    if isinstance(fixed, dict) and isinstance(searched, dict):
+        problems += both_places(fixed, searched)
     removed: list[Location] = []
     for _ in range(_MAX_ROUNDS):
         try:
@@ -89,10 +91,6 @@ def find_problems(raw: RawSweep, context: dict[str, Collection[str]] | None) -> 
         else:
             break
     return problems
-
-
-def _are_mappings(*values: object) -> bool:
-    return all(isinstance(value, dict) for value in values)
 
 
 def _read(path: Path) -> RawSweep:

@@ -109,7 +109,7 @@ class SweepSpec(BaseModel):
         return TrialSpec.model_validate({**self.trial.model_dump(), **params})
 
     def candidates(self, name: str) -> list[Any]:  # Any: the type of the trial's field
-        """Return the values that the field `name` takes for sure: its choices, ends or fixed value."""
+        """Return values that the field `name` surely takes: its choices, ends or fixed value."""
         if name not in self.space.root:
             return [getattr(self.trial, name)]
         parameter = self.space[name]

@@ -1,4 +1,4 @@
-"""The trial table and the learning curves: records of a study's trials, and frames with fixed columns."""
+"""The trial table and the learning curves as data frames with fixed columns."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace

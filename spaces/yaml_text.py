@@ -9,7 +9,7 @@ import yaml
 class _Loader(yaml.SafeLoader):
     """A safe loader in which `1e-4` is a number, `1:30`, `no` and `2024-01-01` are text."""
 
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # Any: untyped in PyYAML
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  # PyYAML declares it so
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # Any: PyYAML
         """Build a mapping and refuse a key that stands in it twice."""

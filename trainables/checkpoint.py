@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from spaces import EpochRecord, replacing
+from trainables.classifier import Classifier
 
 _HEADER_KEY = "cytosweep"
 _MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random."
@@ -23,7 +24,7 @@ _MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random."
 class TrainingState:
     """All that changes while a model is trained."""
 
-    model: nn.Module
+    model: Classifier
     optimizer: Optimizer
     scheduler: LRScheduler
     generator: torch.Generator

@@ -1,7 +1,8 @@
 """The model of a trial: a backbone, a head, and the preprocessing in front of them."""
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any
 
 import timm
 import torch
@@ -59,8 +60,8 @@ class Classifier(nn.Module):
 
     def no_weight_decay(self) -> set[str]:
         """Return the names of parameters that timm exempts from weight decay."""
-        exempt = getattr(self.backbone, "no_weight_decay", set)()
-        return {f"backbone.{name}" for name in exempt}
+        exempt: Callable[[], set[str]] = getattr(self.backbone, "no_weight_decay", set)
+        return {f"backbone.{name}" for name in exempt()}
 
 
 def build_classifier(
@@ -81,14 +82,16 @@ def build_classifier(
         Where pretrained weights are asked for and can neither be found nor fetched.
     """
     image_size = spec.image_size or image_size
+    backbone: Any  # timm's models have attributes that torch's modules lack
     if spec.backbone == CUSTOM_CNN:
-        backbone: nn.Module = CustomCnn(spec.width)
+        backbone = CustomCnn(spec.width)
         features = 4 * spec.width
     else:
         backbone = _timm_backbone(spec.backbone, spec.pretrained, image_size)
-        features = int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)
+        features = getattr(backbone, "head_hidden_size", None) or backbone.num_features
         if spec.pretrained:
-            mean, std = backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"]
+            own: dict[str, Any] = backbone.pretrained_cfg  # Any: timm's mixed values
+            mean, std = own["mean"], own["std"]
     head = _head(features, spec.head_width, spec.dropout, num_classes)
     return Classifier(backbone, head, image_size=image_size, mean=mean, std=std)
 
@@ -99,16 +102,17 @@ def _head(features: int, width: int, dropout: float, num_classes: int) -> nn.Seq
 
 
 def _timm_backbone(name: str, pretrained: bool, image_size: int) -> nn.Module:
-    fixed = timm.get_pretrained_cfg(name)
-    size = {"img_size": image_size} if fixed is not None and fixed.fixed_input_size else {}
+    config = timm.get_pretrained_cfg(name)
+    is_fixed = config is not None and config.fixed_input_size
+    create = partial(timm.create_model, img_size=image_size) if is_fixed else timm.create_model
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **size)  # type: ignore[no-any-return]  # timm is untyped
+        return create(name, pretrained=pretrained, num_classes=0)
     except Exception as error:  # the hub client raises errors of many kinds when it is cut off
         if not pretrained:
             raise
         raise WeightsError(
-            f"pretrained weights of {name} cannot be fetched ({type(error).__name__}); connect to the"
-            " hub once, set HF_HUB_CACHE to a filled cache, or set trial.pretrained: false"
+            f"pretrained weights of {name} cannot be fetched ({type(error).__name__}); connect to"
+            " the hub once, set HF_HUB_CACHE to a filled cache, or set trial.pretrained: false"
         ) from error
 
 

@@ -1,5 +1,7 @@
 """A small residual network for small pictures and training from scratch."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +19,7 @@ class CustomCnn(nn.Module):
         super().__init__()
         widths = [width, 2 * width, 3 * width, 4 * width]
         stages: list[nn.Module] = [_convolution(3, width, stride=2), _Residual(width)]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             stages += [nn.MaxPool2d(2), _convolution(before, after), _Residual(after)]
         self.stages = nn.Sequential(*stages)
         self.num_features = widths[-1]

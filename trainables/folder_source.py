@@ -60,7 +60,8 @@ class FolderSource:
         ]
         if not files:
             raise DataError(
-                f"{self.name}: holds no images in class folders; put them in {self._root.name}/<class>/"
+                f"{self.name}: holds no images in class folders; put them in"
+                f" {self._root.name}/<class>/"
             )
         return files
 

@@ -12,7 +12,7 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """How good a set of predictions is; all but the loss are fractions in 0..1, higher is better."""
+    """How good predictions are; all but the loss are fractions in 0..1, higher is better."""
 
     loss: float
     """Mean cross-entropy in nats, unweighted."""

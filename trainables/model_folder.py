@@ -37,7 +37,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = Field(1, ge=1, le=1)
+    format: int = Field(default=1, ge=1, le=1)
     """Version of this layout."""
     classes: tuple[str, ...]
     """Names of the classes in the order of the scores."""
@@ -128,7 +128,7 @@ def load_model(folder: Path) -> tuple[Classifier, ModelCard]:
         raise ModelFolderError(
             f"{path}: does not fit {CARD} ({reason}); export it again"
         ) from error
-    return model.to(memory_format=torch.channels_last).eval(), card  # type: ignore[call-overload]  # torch's stub lacks this overload
+    return model.to(memory_format=torch.channels_last).eval(), card
 
 
 def _hash(path: Path) -> str:

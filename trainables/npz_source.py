@@ -24,7 +24,7 @@ _CHANNELS = (1, 3, 4)
 
 
 class NpzSource:
-    """Arrays `<part>_images` uint8 `[N, H, W]` or `[N, H, W, C]` and `<part>_labels` `[N]` or `[N, 1]`.
+    """Arrays `<part>_images`, uint8 `[N, H, W]` or `[N, H, W, C]`, and `<part>_labels`, `[N]`.
 
     Parts are `train`, `val`, `test`, `shifted`; without a prefix the file is one undivided set.
     Class names come from an array `class_names`, else classes are named after their numbers.
@@ -117,8 +117,8 @@ class NpzSource:
             return np.full(len(images), NO_LABEL)
         if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images):
             raise DataError(
-                f"{self.name}: {prefix}labels is {labels.dtype} of shape {labels.shape}, but must be"
-                f" {len(images)} whole numbers, one per image"
+                f"{self.name}: {prefix}labels is {labels.dtype} of shape {labels.shape}, but must"
+                f" be {len(images)} whole numbers, one per image"
             )
         return labels.reshape(-1).astype(np.int64)
 

@@ -43,7 +43,8 @@ def open_source(name: str, *, group: str | None = None, labelled: bool = True) -
         return FileSource(path)
     if path.suffix not in (".parquet", ".npz"):
         raise DataError(
-            f"{name}: is a {path.suffix or 'file without suffix'}, but must be .parquet, .npz or a folder"
+            f"{name}: is a {path.suffix or 'file without suffix'}, but must be .parquet, .npz or"
+            " a folder"
         )
     if path.stat().st_size == 0:
         raise DataError(f"{name}: is an empty file; give a file with images")

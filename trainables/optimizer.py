@@ -1,8 +1,9 @@
 """The optimiser and the learning-rate schedule of a trial."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
-from timm.optim import param_groups_weight_decay
+import timm.optim
 from torch import nn
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
@@ -21,9 +22,11 @@ _WARM_UP = 0.25
 
 def build_optimizer(model: nn.Module, spec: TrialSpec) -> Optimizer:
     """Return the optimiser; biases, normalisation and what timm's backbone exempts do not decay."""
-    exempt = getattr(model, "no_weight_decay", set)()
-    groups = param_groups_weight_decay(model, spec.weight_decay, no_weight_decay_list=exempt)
-    kind = {"adam": Adam, "adamw": AdamW}[spec.optimizer]
+    exempt: Callable[[], set[str]] = getattr(model, "no_weight_decay", set)
+    groups = timm.optim.param_groups_weight_decay(  # type: ignore[attr-defined]  # not in its __all__
+        model, spec.weight_decay, no_weight_decay_list=exempt()
+    )
+    kind: type[Adam] = {"adam": Adam, "adamw": AdamW}[spec.optimizer]
     return kind(groups, lr=spec.learning_rate, fused=True)
 
 
@@ -35,7 +38,7 @@ def build_scheduler(
     `plateau` is stepped once an epoch with the objective, the others at every optimiser step.
     """
     if spec.schedule == "plateau":
-        mode = "max" if is_higher_better(objective) else "min"
+        mode: Literal["min", "max"] = "max" if is_higher_better(objective) else "min"
         return ReduceLROnPlateau(
             optimizer, mode, factor=_PLATEAU_FACTOR, patience=spec.plateau_patience
         )

@@ -36,7 +36,7 @@ def square_pixels(raw: RawPicture, *, size: int, resize: Resize) -> Pixels:
         Where nothing can be decoded, or there are no pixels.
     """
     if isinstance(raw, np.ndarray) and raw.shape == (size, size, 3) and raw.dtype == np.uint8:
-        return raw
+        return np.asarray(raw, dtype=np.uint8)
     if raw is None or len(raw) == 0:
         raise BadPictureError("zero pixels" if isinstance(raw, np.ndarray) else "no bytes")
     try:

@@ -139,7 +139,7 @@ def _brightness(images: Tensor, strength: Tensor, generator: Generator) -> Tenso
 
 
 def _zoom(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
-    """Enlarge or shrink by 1 + strength, whichever is drawn, with border pixels repeated outside."""
+    """Enlarge or shrink by 1 + strength, whichever is drawn, repeating border pixels outside."""
     factors = (1 + strength) ** _random_signs(len(images), generator)
     return affine.warp(images, affine.scaling(factors, factors), padding="border")
 

@@ -117,11 +117,12 @@ def _grouped_part(
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
     parts = [held_out for _, held_out in splitter.split(pool, store.labels[pool], units)]
-    return pool[np.sort(np.concatenate(parts[:taken]))]
+    held_out = pool[np.sort(np.concatenate(parts[:taken]))]
+    return np.asarray(held_out, dtype=np.int64)
 
 
 def _units(store: ImageStore, group: str) -> NDArray[np.int64]:
-    """Number the sets of images that equal content or equal groups hold together, link by link."""
+    """Return, for every image, the number of the set that equal contents and groups link it to."""
     from scipy.sparse import coo_array  # as above
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""The image store: every usable picture of a source, decoded and square, in one memory-mapped array."""
+"""The image store: all usable pictures of a source, square, in one memory-mapped array."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Drawn blood cells as a source, so that a machine without data or network has something to learn."""
+"""Drawn blood cells as a source, for a machine without data or network."""
 
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ _SEED = 0
 
 
 class SyntheticSource:
-    """Training cells with planted faults, a clean test part, and a `shifted` part of another laboratory."""
+    """Cells with planted faults, a clean `test` part, and `shifted` from another laboratory."""
 
     labelled = True
 

@@ -237,12 +237,13 @@ def _remember(state: TrainingState, record: EpochRecord, plan: TrainPlan, data: 
 
 def model_card(model: Classifier, plan: TrainPlan, data: TrialData) -> ModelCard:
     """Return the card of a model that was trained by `plan` on `data`."""
-    mean, std = model.mean.flatten().tolist(), model.std.flatten().tolist()
     return ModelCard(
         classes=data.store.class_names,
         image_size=data.spec.image_size,
         resize=data.spec.resize,
-        normalisation=Normalisation(mean=mean, std=std),
+        normalisation=Normalisation(
+            mean=tuple(model.mean.flatten().tolist()), std=tuple(model.std.flatten().tolist())
+        ),
         trial=plan.spec,
         data=data.spec,
         data_fingerprint=data.store.fingerprint,

@@ -155,6 +155,6 @@ def shifted_pixels(pixels: Pixels, name: str, severities: NDArray[np.int64], see
 
 
 def to_unit(pixels: Pixels, device: torch.device) -> Tensor:
-    """Return `[B, S, S, 3]` uint8 pixels as `[B, 3, S, S]` float32 in 0..1, channels_last, on `device`."""
+    """Return `[B, S, S, 3]` uint8 as `[B, 3, S, S]` float32 in 0..1, channels_last, on `device`."""
     batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
     return batch.permute(0, 3, 1, 2).float().div_(255)

@@ -12,7 +12,7 @@ def sentences(**raw: object) -> list[str]:
 @pytest.mark.parametrize(
     ("raw", "line"),
     [
-        ({"image_size": 7}, "image_size is 7, but must be at least 8; try 64"),
+        ({"image_size": 7}, "image_size is 7, but must be at least 16; try 64"),
         ({"image_size": 1025}, "image_size is 1025, but must be at most 1024; try 64"),
         ({"image_size": 64.0}, "image_size is 64.0, but must be a whole number; try 64"),
         ({"split": {"seed": -1}}, "split.seed is -1, but must be at least 0; try 0"),

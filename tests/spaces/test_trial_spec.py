@@ -13,7 +13,7 @@ def sentences(**raw: object) -> list[str]:
     ("field", "lowest", "highest"),
     [
         ("width", 4, 512), ("head_width", 0, 4096), ("dropout", 0.0, 0.999),
-        ("image_size", 8, 1024), ("epochs", 1, 10_000), ("batch_size", 2, 65_536),
+        ("image_size", 16, 1024), ("epochs", 1, 10_000), ("batch_size", 2, 65_536),
         ("learning_rate", 1e-12, 10.0), ("weight_decay", 0.0, 1.0), ("plateau_patience", 0, 100),
         ("early_stopping", 0, 100), ("label_smoothing", 0.0, 0.999), ("augment_ops", 0, 8),
         ("augment_magnitude", 0, 30),
