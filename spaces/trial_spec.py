@@ -49,6 +49,10 @@ class TrialSpec(BaseModel):
     """RandAugment operations applied to each training image; 0 for none."""
     augment_magnitude: float = Field(9, ge=0, le=30)
     """Strength of the RandAugment operations, 0..30."""
+    augment_zoom: float = Field(0.0, ge=0, le=1, examples=[0.3])
+    """Training images are enlarged or shrunk by a factor of up to 1 + augment_zoom."""
+    augment_erase: float = Field(0.0, ge=0, le=1, examples=[0.3])
+    """A grey square covers up to this part of each training image."""
     flips: bool = True
     """Whether training images are mirrored at random, along both axes."""
     validation_views: Literal["clean", "shifts"] = "shifts"

@@ -9,12 +9,13 @@ mirrored border.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
 
 from trainables import affine, color_ops
+from trainables.occlusion import cover_square
 
 MAX_MAGNITUDE = 30
 
@@ -29,6 +30,10 @@ class AugmentPolicy:
     """Strength of every operation, 0..30: torchvision's 31 bins, and anything between them."""
     flips: bool
     """Whether images are mirrored left-right and top-bottom, each with probability one half."""
+    zoom: float = 0.0
+    """Images are enlarged or shrunk by a factor of up to 1 + zoom, 0..1, evenly on a log scale."""
+    erase: float = 0.0
+    """A grey square covers up to this part of each image, 0..1, evenly."""
 
     def __post_init__(self) -> None:
         """Refuse wrong types and values out of range, with TypeError or ValueError."""
@@ -41,6 +46,9 @@ class AugmentPolicy:
             )
         if not isinstance(self.flips, bool):
             raise TypeError(f"flips is {self.flips!r}, but must be a bool; try flips=True.")
+        for name in ("zoom", "erase"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be in 0..1; try 0.3.")
         if self.ops < 0:
             raise ValueError(
                 f"ops is {self.ops}, but must be at least 0; try ops=0 to switch them off."
@@ -117,14 +125,21 @@ def augment(images: Tensor, policy: AugmentPolicy, generator: torch.Generator) -
     affine.check_images(images)
     count, _, height, width = images.shape
     codes, strengths = _draw_operations(count, policy, generator)
-    matrices = _draw_flips(count, generator) if policy.flips else None
-    for code, strength in zip(codes, strengths, strict=True):
-        step = _geometric_matrices(code, strength, height, width)
-        matrices = step if matrices is None else matrices @ step
-    if matrices is None:
-        return images
-    warped = affine.warp(_apply_colors(images, codes, strengths), matrices)
-    return affine.in_format_of(images, warped)
+    steps = [
+        _geometric_matrices(*drawn, height, width) for drawn in zip(codes, strengths, strict=True)
+    ]
+    if policy.flips:
+        steps.insert(0, _draw_flips(count, generator))
+    if policy.zoom:
+        steps.append(_draw_zooms(count, policy.zoom, generator))
+    varied = images
+    if steps:
+        matrices = reduce(torch.matmul, steps)
+        varied = affine.warp(_apply_colors(images, codes, strengths), matrices)
+    if policy.erase:
+        area = policy.erase * torch.rand(count, generator=generator, device=generator.device)
+        varied = cover_square(varied, area, generator)
+    return affine.in_format_of(images, varied)
 
 
 def rand_augment(
@@ -162,6 +177,13 @@ def _draw_flips(count: int, generator: torch.Generator) -> Tensor:
     """Return maps [count, 3, 3] that mirror each image either way with probability one half."""
     mirrored = torch.randint(2, (2, count), generator=generator, device=generator.device).bool()
     return affine.flips(mirrored[0], mirrored[1])
+
+
+def _draw_zooms(count: int, zoom: float, generator: torch.Generator) -> Tensor:
+    """Return maps [count, 3, 3] that scale each image by between 1 / (1 + zoom) and 1 + zoom."""
+    exponents = 2 * torch.rand(count, generator=generator, device=generator.device) - 1
+    factors = (1 + zoom) ** exponents
+    return affine.scaling(factors, factors)
 
 
 def _geometric_matrices(codes: Tensor, strengths: Tensor, height: int, width: int) -> Tensor:

@@ -32,7 +32,7 @@ TILE_PX = 256
 CHUNK = 64
 """Pictures drawn at once: at 64 px a field is then 1 MB and stays in the cache."""
 MIN_SIZE_PX = 16
-STAIN_SPREAD, HUE_SPREAD, LAMP_SPREAD, TINT_SPREAD = 0.2, 0.1, 0.06, 0.02
+STAIN_SPREAD, HUE_SPREAD, LAMP_SPREAD, TINT_SPREAD = 0.2, 0.1, 0.02, 0.01
 """Deviation of the log of a dye's strength, its colour, the lamp's strength and its colour."""
 NOISE = 3.0
 """Deviation of the sensor's noise, in grey levels of 255."""

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from trainables import affine
+from trainables.occlusion import cover_square
 
 Family = Literal["selection", "heldout"]
 
@@ -138,28 +139,23 @@ def _brightness(images: Tensor, strength: Tensor, generator: Generator) -> Tenso
     return images * factors.view(-1, 1, 1, 1)
 
 
+def _contrast(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
+    """Spread or draw together pixels about the image's mean by 1 + strength, either way."""
+    factors = (1 + strength * _random_signs(len(images), generator)).view(-1, 1, 1, 1)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.lerp(mean, images, factors)
+
+
+def _solarize(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor:
+    """Invert what is brighter than 1 - strength."""
+    is_bright = images >= 1 - strength.view(-1, 1, 1, 1)
+    return torch.where(is_bright, 1 - images, images)
+
+
 def _zoom(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
     """Enlarge or shrink by 1 + strength, whichever is drawn, repeating border pixels outside."""
     factors = (1 + strength) ** _random_signs(len(images), generator)
     return affine.warp(images, affine.scaling(factors, factors), padding="border")
-
-
-def _cutout(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
-    """Grey out a square at a random place; strength is the part of the image it covers."""
-    count, _, height, width = images.shape
-    side = strength.sqrt().view(-1, 1)
-    start = torch.rand((2, count, 1), generator=generator, device=images.device) * (1 - side)
-    down = _between(start[0], side, height)
-    across = _between(start[1], side, width)
-    return torch.lerp(
-        images, images.new_tensor(0.5), down[:, None, :, None] * across[:, None, None]
-    )
-
-
-def _between(start: Tensor, length: Tensor, pixels: int) -> Tensor:
-    """Return [B, pixels] of 1 where a pixel's centre is in [start, start + length), else 0."""
-    centre = (torch.arange(pixels, device=start.device) + 0.5) / pixels
-    return ((centre >= start) & (centre < start + length)).float()
 
 
 def _defocus(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor:
@@ -263,9 +259,11 @@ SHIFTS: dict[str, Shift] = {
         # Units: brightness factor less 1; defocus disc radius, part of the width; zoom factor less
         # 1; cutout part of the image covered.
         _shift("brightness", "selection", _brightness, 0.04, 0.08, 0.12, 0.16, 0.22),
+        _shift("contrast", "selection", _contrast, 0.05, 0.1, 0.18, 0.24, 0.3),
+        _shift("solarize", "selection", _solarize, 0.01, 0.05, 0.1, 0.15, 0.2),
         _shift("defocus", "selection", _defocus, 0.01, 0.014, 0.022, 0.04, 0.07),
         _shift("zoom", "selection", _zoom, 0.1, 0.2, 0.32, 0.45, 0.6),
-        _shift("cutout", "selection", _cutout, 0.05, 0.1, 0.18, 0.25, 0.32),
+        _shift("cutout", "selection", cover_square, 0.05, 0.1, 0.18, 0.25, 0.32),
         # Units: pixelate blocks along a side; hue full turns; stain_deposit part of image covered.
         _shift("pixelate", "heldout", _pixelate, 40, 26, 15, 10, 6),
         _shift("hue", "heldout", _hue, 0.015, 0.025, 0.035, 0.05, 0.07),

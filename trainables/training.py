@@ -51,6 +51,17 @@ class TrainPlan:
     """Optimiser steps for which each of them holds."""
 
 
+def augment_policy(spec: TrialSpec) -> AugmentPolicy:
+    """Return how a trial varies its training images."""
+    return AugmentPolicy(
+        ops=spec.augment_ops,
+        magnitude=spec.augment_magnitude,
+        flips=spec.flips,
+        zoom=spec.augment_zoom,
+        erase=spec.augment_erase,
+    )
+
+
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
     """Return the optimiser steps of an epoch: whole batches only, but at least one."""
     return max(1, num_images // batch_size)
@@ -86,7 +97,7 @@ def train(
     """
     spec, device = plan.spec, torch.device(plan.device)
     state = _start(plan, data, device)
-    policy = AugmentPolicy(ops=spec.augment_ops, magnitude=spec.augment_magnitude, flips=spec.flips)
+    policy = augment_policy(spec)
     loss_of = _loss(spec, data, device)
     seconds_before = state.record.seconds if state.record else 0.0
     began = clock()
