@@ -204,14 +204,7 @@ def _relabelled(view: View, store: ImageStore, card: ModelCard) -> View:
         raise DataError(
             f"{store.source}: row {row} has no label; evaluating needs one, see `predict`"
         )
-    names = [store.class_names[label] for label in range(len(store.class_names))]
-    if all(name.isdigit() for name in names) and len(names) <= len(card.classes):
-        return view  # classes without names are matched by their numbers
-    strange = [name for name in names if name not in card.classes]
-    if strange:
-        known = ", ".join(card.classes)
-        raise DataError(f"{store.source}: class {strange[0]} is none of the model's: {known}")
-    index = np.array([card.classes.index(name) for name in names])
+    index = np.array([_label_of(name, store, card) for name in store.class_names])
     return View(
         name=view.name,
         images=view.images,
@@ -220,6 +213,16 @@ def _relabelled(view: View, store: ImageStore, card: ModelCard) -> View:
         rows=view.rows,
         severities=view.severities,
     )
+
+
+def _label_of(name: str, store: ImageStore, card: ModelCard) -> int:
+    """Return the model's label of a class; one without a name is matched by its number."""
+    if name in card.classes:
+        return card.classes.index(name)
+    if name.isdigit() and int(name) < len(card.classes):
+        return int(name)
+    known = ", ".join(card.classes)
+    raise DataError(f"{store.source}: class {name} is none of the model's: {known}")
 
 
 def _log_reading(model: Path, store: ImageStore, evaluation: Evaluation) -> None:

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from analysis.model_readme import model_readme
+from analysis.retraining import trial_scores
 from analysis.selection import chosen_trial
 from analysis.trial_table import RunError, TrialTable
 from spaces import UserError
@@ -35,14 +37,27 @@ def export(source: Path, out: Path, *, trial: int | None = None) -> Path:
         raise UserError(f"-o {out}: is not empty; give another folder")
     folder = _model_folder(source, trial)
     model, card = load_model(folder)
-    metrics = folder / _METRICS
-    numbers = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+    numbers = _metrics(source, folder)
     texts = {
         _METRICS: json.dumps(numbers, indent=2) + "\n",
         "README.md": model_readme(card, numbers),
     }
     save_model(out, model, card, texts)
     return out
+
+
+def _metrics(source: Path, folder: Path) -> dict[str, Any]:  # Any: JSON
+    """Return the numbers that stand in the folder, or those of the trial whose checkpoint it is."""
+    path = folder / _METRICS
+    if path.is_file():
+        try:
+            numbers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))  # Any: JSON
+        except ValueError as error:
+            raise UserError(f"{path}: is damaged ({error}); retrain or export again") from error
+        return numbers
+    if (source / CARD).is_file():
+        return {}
+    return {"trial": trial_scores(TrialTable(source).record(int(folder.parent.parent.name)))}
 
 
 def _model_folder(source: Path, trial: int | None) -> Path:

@@ -35,7 +35,7 @@ nobody has used tells how good it is.
 def _rows(metrics: Mapping[str, Any]) -> str:  # Any: JSON
     """Return one table row for every number in nested metrics."""
     lines = [
-        f"| {part}: {name} | {value:.4g} |"
+        f"| {part}: {name} | {value if isinstance(value, int) else f'{value:.4g}'} |"
         for part, values in metrics.items()
         for name, value in values.items()
         if value is not None

@@ -60,7 +60,7 @@ def predict(
 
 def save_predictions(frame: pd.DataFrame, path: Path) -> None:
     """Write predictions as parquet or CSV, by the suffix of `path`."""
-    check_output(path)
+    check_suffix(path)
     with replacing(path) as temporary:
         if path.suffix == ".csv":
             frame.to_csv(temporary, index=False)
@@ -68,12 +68,11 @@ def save_predictions(frame: pd.DataFrame, path: Path) -> None:
             frame.to_parquet(temporary)
 
 
-def check_output(path: Path) -> None:
-    """Raise a `UserError` where predictions cannot be written to `path`."""
+def check_suffix(path: Path) -> None:
+    """Raise a `UserError` where the suffix of `path` names no format of predictions."""
     if path.suffix not in _SUFFIXES:
-        raise UserError(f"-o {path}: must end in {' or '.join(_SUFFIXES)}; try {path.stem}.parquet")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"-o {path}: its folder does not exist; make it first")
+        known = " or ".join(_SUFFIXES)
+        raise UserError(f"-o {path}: must end in {known}; try {path.stem}.parquet")
 
 
 def _open(name: str) -> tuple[Source, list[int], Sequence[str]]:

@@ -43,6 +43,7 @@ def retrain(run: Path, *, trial: int | None = None, report: StepProgress | None 
     if record.best_epoch is None:
         raise RunError(f"{run}: trial {record.trial} has no finished epoch; choose another --trial")
     data = load_trial_data(table.sweep.data)
+    table.check_data(data.store.fingerprint)
     plan = _plan(table, record, data)
     split = data.split
     everything = np.sort(np.concatenate([split.train, split.validation]))
@@ -66,7 +67,7 @@ def retrain(run: Path, *, trial: int | None = None, report: StepProgress | None 
             "seconds": epochs[-1].seconds,
             "train_loss": epochs[-1].train_loss,
         },
-        "trial": _scores(record),
+        "trial": trial_scores(record),
     }
     texts = {
         "metrics.json": json.dumps(metrics, indent=2) + "\n",
@@ -115,7 +116,8 @@ def _provenance(table: TrialTable, record: TrialRecord, plan: TrainPlan) -> dict
     }
 
 
-def _scores(record: TrialRecord) -> dict[str, float | None]:
+def trial_scores(record: TrialRecord) -> dict[str, float | None]:
+    """Return what a trial scored at its best epoch."""
     names = (
         "robust_accuracy",
         "shift_accuracy",

@@ -82,7 +82,13 @@ def chosen_trial(table: TrialTable) -> int:
         Where no trial has ended.
     """
     if table.paths.selection.is_file():
-        return int(json.loads(table.paths.selection.read_text(encoding="utf-8"))["chosen"])
+        try:
+            return int(json.loads(table.paths.selection.read_text(encoding="utf-8"))["chosen"])
+        except (ValueError, KeyError, TypeError) as error:
+            path = table.paths.selection
+            raise RunError(
+                f"{path}: names no chosen trial; run `cytosweep select` again"
+            ) from error
     leaders = table.leaders()
     if not leaders:
         raise RunError(f"{table.paths.root}: no trial has ended with a result; wait for one")

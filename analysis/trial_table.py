@@ -1,5 +1,6 @@
 """The trial table of a run, read from its folder alone, also while the run goes on."""
 
+import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -104,14 +105,25 @@ class TrialTable:
         ]
         return sorted(ended, key=lambda record: (sign * (record.objective or 0.0), record.trial))
 
+    def check_data(self, fingerprint: str) -> None:
+        """Raise a `RunError` where the data are no longer those that the run was launched on."""
+        if self.paths.provenance.is_file():
+            facts = json.loads(self.paths.provenance.read_text(encoding="utf-8"))
+            if facts["data_fingerprint"] != fingerprint:
+                raise RunError(
+                    f"{self.sweep.data.source}: has changed since {self.paths.root} was launched;"
+                    " restore it, or launch a new run"
+                )
+
     def status(self) -> RunStatus:
         """Return where the run stands now."""
         counts = Counter(record.state for record in self.records)
-        is_open = any(not TrialState[state].is_finished() for state in counts)
+        is_open = not counts or any(not TrialState[state].is_finished() for state in counts)
         state = "interrupted" if is_open else "finished"
         if is_locked(self.paths.lock):
             state = "running"
-        scored = [r for r in self.records if r.objective is not None]
+        failed = TrialState.FAILED.name
+        scored = [r for r in self.records if r.objective is not None and r.state != failed]
         sign = 1 if is_higher_better(self.sweep.objective) else -1
         best = max(scored, key=lambda r: sign * (r.objective or 0.0), default=None)
         summary = None
@@ -143,7 +155,10 @@ def _read_trials(journal: Path) -> list[FrozenTrial]:
     """Return all trials of the journal; none where the driver has not begun it."""
     if not journal.exists():
         return []
-    storage = JournalStorage(JournalFileBackend(str(journal)))
+    try:
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+    except (ValueError, KeyError) as error:
+        raise RunError(f"{journal}: is no journal of Optuna's, or is damaged ({error})") from error
     names = [study.study_name for study in storage.get_all_studies()]
     if not names:
         return []

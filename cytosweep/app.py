@@ -46,13 +46,18 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors become one line on standard error."""
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        code = int(app(arguments, standalone_mode=False) or 0)
+        if code != EXIT_INTERRUPTED:
+            return code
+        message = "interrupted"  # Typer turns Ctrl-C into this code and is silent
     except typer.Exit as error:
         return int(error.exit_code)
     except UserError as error:
         code, message = EXIT_USER, str(error)
     except typer.TyperException as error:
         words: Callable[[], str] = getattr(error, "format_message", error.__str__)
+        if not words():
+            return EXIT_USER  # Typer has printed the help
         code, message = EXIT_USER, f"{words()}; see `cytosweep --help`"
     except (SweepInterruptedError, KeyboardInterrupt) as error:
         code, message = EXIT_INTERRUPTED, str(error) or "interrupted"

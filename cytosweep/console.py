@@ -2,8 +2,11 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,13 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-_PIPE_WIDTH = 250
+from spaces.errors import UserError
+
+_PIPE_WIDTH = 10_000
 _SMALL = 1e-3
 
-out = Console(soft_wrap=True)
+out = Console(soft_wrap=True, emoji=False, highlight=False)
 """Results, on standard output."""
 
-err = Console(stderr=True, soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True, emoji=False)
 """Progress, hints and errors, on standard error."""
 
 
@@ -36,7 +41,12 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 def print_json(value: object) -> None:
     """Print one JSON object and nothing else; what is not a finite number becomes null."""
-    out.print(json.dumps(plain(value), allow_nan=False), markup=False, highlight=False)
+    print_text(json.dumps(plain(value), allow_nan=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print text as it is, every tab and colon of it."""
+    sys.stdout.write(text)
 
 
 def plain(value: Any) -> Any:  # Any: JSON
@@ -47,7 +57,7 @@ def plain(value: Any) -> Any:  # Any: JSON
         return [plain(inner) for inner in value]
     if value is None or value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, datetime):  # pandas' own are among them
         return value.isoformat()
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -61,8 +71,8 @@ def print_frame(frame: pd.DataFrame) -> None:
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for row in frame.itertuples(index=False):
         table.add_row(*(cell(value) for value in row))
-    width = None if out.is_terminal else _PIPE_WIDTH
-    Console(width=width).print(table) if width else out.print(table, soft_wrap=False)
+    console = out if out.is_terminal else Console(width=_PIPE_WIDTH, emoji=False)
+    console.print(table, soft_wrap=False)
 
 
 def cell(value: object) -> str:
@@ -71,7 +81,7 @@ def cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return "-" if math.isnan(value) else _number(value)
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, datetime):
         return value.strftime("%m-%d %H:%M:%S")
     return str(value)
 
@@ -79,3 +89,11 @@ def cell(value: object) -> str:
 def _number(value: float) -> str:
     """Return a number with three digits after the point, a small one with three that count."""
     return f"{value:.3f}" if value == 0 or abs(value) >= _SMALL else f"{value:.3g}"
+
+
+def check_output(path: Path) -> None:
+    """Raise a `UserError` where no file can be written at `path`."""
+    if path.is_dir():
+        raise UserError(f"-o {path}: is a folder; give a file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"-o {path}: its folder does not exist; make it first")

@@ -27,14 +27,16 @@ def demo(
     """
     from analysis import TrialTable, evaluate
     from search import launch
-    from spaces import load_sweep, preset_text
+    from spaces import UserError, load_sweep, preset_text, write_text
     from trainables import backbone_names
 
     began = time.monotonic()
     run = run or _free(Path("runs") / "demo")
     run.parent.mkdir(parents=True, exist_ok=True)
     sweep_file = run.with_suffix(".yaml")
-    sweep_file.write_text(preset_text("quickstart"), encoding="utf-8")
+    if sweep_file.exists():
+        raise UserError(f"{sweep_file}: exists already; remove it, or give another --run")
+    write_text(sweep_file, preset_text("quickstart"))
 
     _title(f"1. A sweep: cytosweep launch {sweep_file} --run {run}")
     with progress_bar("drawing cells") as progress:
@@ -93,7 +95,7 @@ def _free(run: Path) -> Path:
     """Return `run`, or the first of `run-2`, `run-3`, ... that does not exist."""
     number = 1
     candidate = run
-    while candidate.exists():
+    while candidate.exists() or candidate.with_suffix(".yaml").exists():
         number += 1
         candidate = run.with_name(f"{run.name}-{number}")
     return candidate

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cytosweep.console import err, out, print_frame, print_json, progress_bar
+from cytosweep.console import check_output, err, out, plain, print_frame, print_json, progress_bar
 from cytosweep.sweep_commands import JsonOption, RunArgument
 
 if TYPE_CHECKING:
@@ -95,11 +95,10 @@ def evaluate(
     import json
 
     from analysis import evaluate as evaluate_model
-    from cytosweep.console import plain
-    from spaces import UserError, write_text
+    from spaces import write_text
 
-    if output is not None and not output.absolute().parent.is_dir():
-        raise UserError(f"-o {output}: its folder does not exist; make it first")
+    if output is not None:
+        check_output(output)
     family: Literal["selection", "heldout"] | None = shift.value if shift else None
     with progress_bar("shifts") as progress:
         evaluation = evaluate_model(model, data, shift=family, progress=progress)
@@ -149,16 +148,17 @@ def predict(
     """
     from analysis import predict as predict_pictures
     from analysis import save_predictions
-    from analysis.prediction import check_output
+    from analysis.prediction import check_suffix
 
     check_output(output)
+    check_suffix(output)
     with progress_bar("predicting") as progress:
         frame = predict_pictures(model, inputs, progress=progress)
     save_predictions(frame, output)
     bad = int(frame["error"].notna().sum())
     found = frame["prediction"].value_counts()
     counts = ", ".join(f"{count} {name}" for name, count in found.items())
-    out.print(f"{output}: {len(frame)} pictures, {bad} unusable; {counts}", markup=False)
+    out.print(f"{output}: {len(frame)} pictures, {bad} unusable; {counts or 'none'}", markup=False)
 
 
 def export(

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cytosweep.console import cell, err, out, plain, print_frame, print_json
+from cytosweep.console import (
+    cell,
+    check_output,
+    err,
+    out,
+    plain,
+    print_frame,
+    print_json,
+    print_text,
+)
 from cytosweep.sweep_commands import JsonOption, RunArgument
 
 if TYPE_CHECKING:
@@ -56,10 +65,12 @@ def trials(
 
     if table_format is TableFormat.parquet and output is None:
         raise UserError("--format parquet: needs a file; add -o trials.parquet")
+    if output is not None:
+        check_output(output)
     table = TrialTable(run)
     frame = _rows(table.frame, where, sort, top)
     if columns is not None:
-        names = [name.strip() for name in columns.split(",")]
+        names = list(dict.fromkeys(name.strip() for name in columns.split(",")))
         for name in names:
             _check_column(frame, name, "--columns")
         frame = frame[names]
@@ -113,12 +124,17 @@ def _shown(frame: "pd.DataFrame") -> list[str]:
 
 
 def _rows(frame: "pd.DataFrame", where: str | None, sort: str, top: int | None) -> "pd.DataFrame":
+    import pandas as pd
+
     from spaces import UserError
 
     if where is not None:
         quoted = re.sub(r"(?<![`\w])params\.\w+", lambda match: f"`{match[0]}`", where)
         try:
-            frame = frame.query(quoted, engine="python")
+            holds = frame.eval(quoted, engine="python")
+            if not isinstance(holds, pd.Series) or holds.dtype not in ("bool", "boolean"):
+                raise TypeError("it gives no true or false")
+            frame = frame[holds.fillna(False).astype(bool)]
         except Exception as error:  # the parser of expressions raises errors of every kind
             reason = " ".join(str(error).split())
             rule = f"is no condition ({reason}); try objective > 0.8 and params.dropout < 0.3"
@@ -138,15 +154,13 @@ def _check_column(frame: "pd.DataFrame", name: str, option: str) -> None:
 
 
 def _write(frame: "pd.DataFrame", table_format: TableFormat, output: Path | None) -> None:
-    from spaces import UserError, replacing
+    from spaces import replacing
 
-    if output is not None and not output.absolute().parent.is_dir():
-        raise UserError(f"-o {output}: its folder does not exist; make it first")
     if output is None:
         if table_format is TableFormat.table:
             print_frame(frame)
         elif table_format is TableFormat.csv:
-            out.print(frame.to_csv(index=False), end="", markup=False, highlight=False)
+            print_text(frame.to_csv(index=False))
         else:
             print_json(frame.to_dict(orient="records"))
         return

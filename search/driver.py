@@ -1,5 +1,6 @@
 """Launching a sweep, and resuming one that was cut."""
 
+import json
 import shutil
 import signal
 import threading
@@ -75,7 +76,8 @@ def launch(
     for bad in data.store.bad_rows:
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
     try:
-        _run(paths, sweep, address, console)
+        with run_lock(paths.lock):
+            _run(paths, sweep, address, console)
     except UserError:
         shutil.rmtree(paths.root)
         raise
@@ -119,16 +121,21 @@ def resume(
         known = ", ".join(_MAY_CHANGE)
         raise SweepError([f"--set {frozen[0]}: a run keeps its meaning; only {known} may change"])
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
-    load_trial_data(sweep.data, progress=progress)
-    note_event(paths, "resumed", {"overrides": list(overrides)})
-    _run(paths, sweep, address, console)
+    data = load_trial_data(sweep.data, progress=progress)
+    launched = json.loads(paths.provenance.read_text(encoding="utf-8"))
+    if launched["data_fingerprint"] != data.store.fingerprint:
+        source = sweep.data.source
+        raise UserError(f"{source}: has changed since {run} was launched; restore it")
+    with run_lock(paths.lock):
+        note_event(paths, "resumed", {"overrides": list(overrides)})
+        _run(paths, sweep, address, console)
     return paths
 
 
 def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Console | None) -> None:
-    """Hold the run's lock and bring the sweep to its end."""
+    """Bring the sweep to its end; the caller holds the run's lock."""
     stopper = SweepStopper(sweep.search.time_budget)
-    with run_lock(paths.lock), ray_runtime(address), _interrupts(stopper):
+    with ray_runtime(address), _interrupts(stopper):
         save_sweep(sweep, paths.sweep)
         study = SweepStudy(paths, sweep)
         try:

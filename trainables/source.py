@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -67,9 +68,9 @@ def split_part(data: str) -> tuple[str, str | None]:
     DataError
         Where the part is not one of `PARTS`.
     """
-    name, mark, part = data.partition("#")
-    if not mark:
-        return name, None
+    name, mark, part = data.rpartition("#")
+    if not mark or Path(data).exists():
+        return data, None
     part = {"val": "validation"}.get(part, part)
     if part not in PARTS:
         hint = did_you_mean(part, PARTS)

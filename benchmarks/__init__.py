@@ -1,0 +1,1 @@
+"""Measurements: ratios of contenders in one run."""

@@ -1,0 +1,267 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from analysis import evaluate, evaluation
+from analysis.evaluation import accuracy_interval
+from tests.analysis.builders import (
+    ReadsPixel,
+    bright_cells,
+    content_of,
+    copy_run,
+    model_card,
+    pictures_saying,
+)
+from tests.trainables.builders import (
+    NAMES,
+    encoded,
+    pictures,
+    write_folder,
+    write_npz,
+    write_parquet,
+)
+from trainables import DataError, load_model, load_trial_data, open_source
+from trainables.shifts import shift_names
+
+KEYS = [
+    "n", "accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "per_class", "confusion",
+    "seconds",
+]  # fmt: skip
+TRUTH = np.array([0] * 20 + [1] * 12 + [2] * 8)
+ANSWERS = np.array([0] * 15 + [1] * 5 + [1] * 9 + [0] * 3 + [2] * 4 + [0] * 4)
+
+
+def fake_model(monkeypatch, card=None):
+    """Have `evaluate` load a model that answers what the first pixel says."""
+    card = card or model_card()
+    model = ReadsPixel(len(card.classes))
+    monkeypatch.setattr(evaluation, "load_model", lambda folder: (model, card))
+
+
+def evaluate_answers(folder, monkeypatch, truth=TRUTH, answers=ANSWERS, card=None, **options):
+    """Evaluate a model that gives known answers on pictures of known classes."""
+    fake_model(monkeypatch, card)
+    arrays = {"images": pictures_saying(answers), "labels": np.array(truth)}
+    cells = write_npz(folder / "cells.npz", **arrays, class_names=np.array(NAMES))
+    return evaluate(folder, str(cells), **options)
+
+
+def refusal(model, data, **options):
+    with pytest.raises(DataError) as caught:
+        evaluate(model, str(data), **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def own_cells(trained):
+    return str(trained.root.parent / "cells.npz")
+
+
+def best_of(trained):
+    return trained.trial(0).best
+
+
+def test_scores_are_those_of_scikit_learn_and_rows_of_the_confusion_the_truth(
+    tmp_path, monkeypatch
+):
+    found = evaluate_answers(tmp_path, monkeypatch)
+    balanced = metrics.balanced_accuracy_score(TRUTH, ANSWERS)
+    assert (found.n, found.accuracy) == (40, metrics.accuracy_score(TRUTH, ANSWERS))
+    assert found.balanced_accuracy == pytest.approx(balanced)
+    assert found.macro_f1 == pytest.approx(metrics.f1_score(TRUTH, ANSWERS, average="macro"))
+    assert found.confusion == metrics.confusion_matrix(TRUTH, ANSWERS).tolist()
+    assert found.confusion == [[15, 5, 0], [3, 9, 0], [4, 0, 4]]
+    assert found.accuracy_ci95[0] < found.accuracy < found.accuracy_ci95[1]
+
+
+def test_scores_by_class_are_those_of_scikit_learn(tmp_path, monkeypatch):
+    found = evaluate_answers(tmp_path, monkeypatch).as_json()["per_class"]
+    report = metrics.classification_report(TRUTH, ANSWERS, target_names=NAMES, output_dict=True)
+    assert list(found) == list(NAMES)
+    for name, scores in found.items():
+        assert list(scores) == ["precision", "recall", "f1", "support"]
+        expected = [report[name][key] for key in ("precision", "recall", "f1-score", "support")]
+        assert list(scores.values()) == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("error")
+def test_class_without_images_or_predictions_has_zeros_and_does_not_count(tmp_path, monkeypatch):
+    truth, answers = [0, 0, 1, 1], [0, 1, 1, 1]
+    found = evaluate_answers(tmp_path, monkeypatch, truth, answers)
+    assert found.balanced_accuracy == pytest.approx(0.75)
+    assert found.macro_f1 == pytest.approx(metrics.f1_score(truth, answers, average="macro"))
+    assert found.as_json()["per_class"]["monocyte"] == {
+        "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0,
+    }  # fmt: skip
+    assert found.confusion[2] == [0, 0, 0]
+
+
+def test_interval_is_that_of_a_bootstrap_in_numpy():
+    is_correct = np.random.default_rng(3).random(200) < 0.8
+    draws = np.random.default_rng(4).integers(0, 200, (20_000, 200))
+    expected = np.percentile(is_correct[draws].mean(axis=1), [2.5, 97.5])
+    # Both ends are multiples of 1/200; the seeds are fixed, so that this never fails by chance.
+    np.testing.assert_allclose(accuracy_interval(is_correct), expected, atol=1.01 / 200)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("is_correct", "interval"),
+    [([True] * 9, (1, 1)), ([False] * 9, (0, 0)), ([True], (0, 1)), ([False], (0, 1))],
+)
+def test_interval_of_few_or_equal_answers_is_finite(is_correct, interval):
+    assert accuracy_interval(np.array(is_correct)) == interval
+
+
+def test_json_has_the_keys_of_the_design_and_says_what_was_measured(tmp_path, monkeypatch):
+    found = evaluate_answers(tmp_path, monkeypatch).as_json()
+    assert [key for key in found if key in KEYS] == KEYS
+    assert set(found) - set(KEYS) == {"data", "seen_in_training"}
+    assert json.loads(json.dumps(found, allow_nan=False))["accuracy_ci95"] == list(
+        found["accuracy_ci95"]
+    )
+
+
+@pytest.mark.parametrize("family", ["selection", "heldout"])
+def test_shifts_are_measured_at_five_severities_each(trained, family):
+    told = []
+    found = evaluate(
+        best_of(trained), own_cells(trained), shift=family, progress=lambda *at: told.append(at)
+    ).as_json()
+    assert tuple(found["shift"]) == shift_names(family)
+    assert {len(values) for values in found["shift"].values()} == {5}
+    assert found["shift_accuracy"] == pytest.approx(np.mean(list(found["shift"].values())))
+    total = 5 * len(found["shift"])
+    assert told == [(done, total) for done in range(1, total + 1)]
+
+
+def test_shift_scores_are_balanced_accuracies(tmp_path, monkeypatch):
+    fake_model(monkeypatch)
+    monkeypatch.setattr(evaluation, "shifted_pixels", lambda pixels, *_args, seed: pixels * 0)
+    images = pictures_saying(TRUTH)
+    cells = write_npz(
+        tmp_path / "cells.npz", images=images, labels=TRUTH, class_names=np.array(NAMES)
+    )
+    found = evaluate(tmp_path, str(cells), shift="heldout")
+    assert found.accuracy == 1
+    assert set(np.ravel(list(found.shift.values()))) == {1 / 3}  # black pictures are all class 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"), [(2 - TRUTH, {"class_names": np.array(NAMES[::-1])}), (TRUTH, {})]
+)
+def test_classes_are_matched_by_name_and_where_they_have_none_by_number(
+    tmp_path, monkeypatch, labels, names
+):
+    fake_model(monkeypatch)
+    images = pictures_saying(ANSWERS)
+    cells = write_npz(tmp_path / "cells.npz", images=images, labels=labels, **names)
+    found = evaluate(tmp_path, str(cells))
+    assert found.confusion == metrics.confusion_matrix(TRUTH, ANSWERS).tolist()
+
+
+@pytest.mark.parametrize("classes", [("0", "1", "2", "10"), ("zero", "one", "two")])
+def test_folders_named_by_numbers_are_matched_by_these_numbers(tmp_path, monkeypatch, classes):
+    fake_model(monkeypatch, model_card(classes=classes))
+    of_class = {"1": [1, 1, 1], "2": [2, 2]}
+    files = {
+        f"{name}/{k}.png": encoded(picture)
+        for name, said in of_class.items()
+        for k, picture in enumerate(pictures_saying(said))
+    }
+    assert evaluate(tmp_path, str(write_folder(tmp_path / "cells", files))).accuracy == 1
+
+
+def test_class_that_the_model_does_not_know_is_refused_with_those_it_does(tmp_path, monkeypatch):
+    fake_model(monkeypatch)
+    files = {
+        f"{name}/0.png": encoded(p)
+        for name, p in zip(("monocyte", "rust"), pictures(2), strict=True)
+    }
+    cells = write_folder(tmp_path / "cells", files)
+    line = "class rust is none of the model's: basophil, eosinophil, monocyte"
+    assert refusal(tmp_path, cells) == f"{cells}: {line}"
+
+
+def test_row_without_a_label_is_refused_by_its_number(tmp_path, monkeypatch):
+    fake_model(monkeypatch)
+    cells = write_parquet(tmp_path / "cells.parquet", ["monocyte", "monocyte", None, "basophil"])
+    line = "row 2 has no label; evaluating needs one, see `predict`"
+    assert refusal(tmp_path, cells) == f"{cells}: {line}"
+
+
+def test_picture_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
+    fake_model(monkeypatch)
+    images = [{"bytes": encoded(p), "path": None} for p in pictures_saying([0, 1, 2])]
+    images[1]["bytes"] = b"broken"
+    cells = write_parquet(tmp_path / "cells.parquet", list(NAMES), images)
+    found = evaluate(tmp_path, str(cells))
+    assert (found.n, found.accuracy) == (2, 1)
+
+
+def test_without_a_part_the_test_part_is_measured(tmp_path, monkeypatch):
+    fake_model(monkeypatch)
+    arrays = {
+        "train_images": pictures_saying([0] * 9), "train_labels": np.array([1] * 9),
+        "test_images": pictures_saying([0, 1, 2]), "test_labels": np.arange(3),
+    }  # fmt: skip
+    cells = str(write_npz(tmp_path / "cells.npz", **arrays))
+    found = {data: evaluate(tmp_path, data) for data in (cells, f"{cells}#test", f"{cells}#train")}
+    assert [each.n for each in found.values()] == [3, 3, 9]
+    assert [each.accuracy for each in found.values()] == [1, 1, 0]
+    assert [each.data for each in found.values()] == list(found)
+
+
+@pytest.mark.parametrize("part", ["shifted", "validation", "train"])
+def test_part_of_a_foreign_source_without_parts_is_refused(tmp_path, monkeypatch, part):
+    fake_model(monkeypatch)
+    cells = bright_cells(tmp_path / "cells.npz", 6)
+    assert refusal(tmp_path, f"{cells}#{part}") == f"{cells}: has no part {part}; it has no parts"
+
+
+@pytest.mark.parametrize(
+    ("part", "count", "seen"),
+    [("", 12, False), ("#test", 12, False), ("#validation", 12, True), ("#train", 36, True)],
+)
+def test_own_data_is_divided_as_the_models_split_says(trained, part, count, seen):
+    found = evaluate(best_of(trained), own_cells(trained) + part)
+    assert (found.n, found.seen_in_training) == (count, seen)
+
+
+def test_own_test_images_are_those_that_the_split_held_out(trained, monkeypatch):
+    looked, original = [], evaluation.clean_view
+
+    def listen(store, indices):
+        looked.append(indices)
+        return original(store, indices)
+
+    monkeypatch.setattr(evaluation, "clean_view", listen)
+    evaluate(best_of(trained), own_cells(trained))
+    split = load_trial_data(load_model(best_of(trained))[1].data).split
+    np.testing.assert_array_equal(looked[0], split.test)
+
+
+def test_own_data_of_a_model_without_a_test_split_was_seen_in_training(tmp_path, monkeypatch):
+    cells = str(bright_cells(tmp_path / "cells.npz", 30))
+    fake_model(monkeypatch, model_card(cells, data_fingerprint=open_source(cells).fingerprint()))
+    found = evaluate(tmp_path, cells)
+    assert (found.n, found.seen_in_training) == (30, True)
+
+
+def test_every_look_is_a_line_in_the_model_folder(trained, tmp_path):
+    run = copy_run(trained, tmp_path / "run")
+    results = [evaluate(best_of(run), own_cells(trained) + part) for part in ("", "#train")]
+    lines = (best_of(run) / "evaluations.jsonl").read_text().splitlines()
+    logged = [json.loads(line) for line in lines[-2:]]
+    assert [set(line) for line in logged] == [{"time", "data", "fingerprint", "n", "accuracy"}] * 2
+    for line, found in zip(logged, results, strict=True):
+        assert (line["data"], line["n"], line["accuracy"]) == (found.data, found.n, found.accuracy)
+
+
+def test_refused_look_is_not_logged(trained, tmp_path):
+    run = copy_run(trained, tmp_path / "run")
+    before = content_of(best_of(run))
+    refusal(best_of(run), own_cells(trained) + "#shifted")
+    assert content_of(best_of(run)) == before

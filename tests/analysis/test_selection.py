@@ -1,0 +1,112 @@
+import json
+from dataclasses import asdict
+
+import pytest
+
+from analysis import RunError, TrialTable, select
+from analysis.selection import chosen_trial
+from spaces import RunPaths, run_lock
+from tests.analysis.builders import (
+    by_family,
+    complete,
+    content_of,
+    cut,
+    failed,
+    pruned,
+    write_run,
+)
+
+TWO_FAMILIES = by_family(mobilenetv3=complete(0.5, 0.625), custom_cnn=complete(0.75))
+
+
+def write_two_families(root):
+    return write_run(root, *[TWO_FAMILIES] * 8)
+
+
+def refusal(run, **options):
+    with pytest.raises(RunError) as caught:
+        select(run, **options)
+    assert not RunPaths(run).selection.exists()
+    return str(caught.value)
+
+
+def test_select_takes_the_best_mobilenet_where_no_family_is_named(tmp_path):
+    paths = write_two_families(tmp_path / "run")
+    selection = select(paths.root)
+    assert selection.chosen == TrialTable(paths.root).leaders("mobilenetv3")[0].trial
+    assert selection.params["backbone"].startswith("mobilenetv3")
+
+
+def test_select_of_any_family_takes_the_best_of_all(tmp_path):
+    paths = write_two_families(tmp_path / "run")
+    selection = select(paths.root, family="any")
+    assert selection.params["backbone"] == "custom_cnn"
+    assert len(selection.compared) == 8
+
+
+def test_select_takes_a_pruned_trial_but_never_a_failed_or_a_running_one(tmp_path):
+    paths = write_run(tmp_path / "run", complete(0.25), pruned(0.5), failed(0.875), cut(0.75))
+    assert select(paths.root, family="any").chosen == 1
+
+
+def test_selection_file_is_the_selection_and_nothing_else_is_written(tmp_path):
+    paths = write_two_families(tmp_path / "run")
+    before = content_of(paths.root)
+    selection = select(paths.root)
+    after = content_of(paths.root)
+    assert json.loads(after.pop("selection.json")) == json.loads(json.dumps(asdict(selection)))
+    assert after == before
+
+
+def test_selection_says_what_was_compared_by_which_rule(tmp_path):
+    paths = write_run(tmp_path / "run", complete(0.5, 0.25), pruned(0.75))
+    select(paths.root, family="any")
+    found = json.loads(paths.selection.read_text())
+    assert list(found) == [
+        "run", "rule", "family", "objective", "chosen", "params", "compared", "note",
+    ]  # fmt: skip
+    assert (found["rule"], found["family"], found["note"]) == ("best robust_accuracy", "any", None)
+    best, second = found["compared"]
+    assert (best["trial"], best["state"], best["objective"]) == (1, "PRUNED", 0.75)
+    assert (second["trial"], second["best_epoch"], second["val_balanced_accuracy"]) == (0, 1, 0.5)
+    assert found["params"] == best["params"]
+
+
+def test_selection_compares_ten_trials_at_most(tmp_path):
+    scripts = [complete(number / 16) for number in range(12)]
+    selection = select(write_run(tmp_path / "run", *scripts).root, family="any")
+    assert [evidence["trial"] for evidence in selection.compared] == [*range(11, 1, -1)]
+
+
+def test_selection_from_a_run_that_goes_on_notes_it(tmp_path):
+    paths = write_run(tmp_path / "run", complete(0.5), cut(0.25))
+    with run_lock(paths.lock):
+        assert select(paths.root, family="any").note == "the run was still going on"
+
+
+def test_select_without_a_trial_that_ended_is_refused(tmp_path):
+    paths = write_run(tmp_path / "run", failed(0.5), cut(0.75))
+    line = "no trial has ended with a result; wait, or see `cytosweep trials`"
+    assert refusal(paths.root, family="any") == f"{paths.root}: {line}"
+
+
+def test_select_of_a_family_that_no_trial_is_of_names_those_that_there_are(tmp_path):
+    paths = write_two_families(tmp_path / "run")
+    line = "no trial of family resnet has ended; there are custom_cnn, mobilenetv3"
+    assert refusal(paths.root, family="resnet") == f"{paths.root}: {line}"
+
+
+def test_chosen_trial_is_the_selected_one_else_the_best_of_any_family(tmp_path):
+    paths = write_two_families(tmp_path / "run")
+    table = TrialTable(paths.root)
+    assert chosen_trial(table) == table.leaders()[0].trial
+    selection = select(paths.root)
+    assert chosen_trial(table) == selection.chosen != table.leaders()[0].trial
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"chosen": null}'])
+def test_selection_file_that_is_damaged_is_refused_by_name(tmp_path, text):
+    paths = write_run(tmp_path / "run", complete(0.5))
+    paths.selection.write_text(text)
+    with pytest.raises(RunError, match=r"selection\.json"):
+        chosen_trial(TrialTable(paths.root))

@@ -1,0 +1,63 @@
+"""How the tests of `cytosweep` call the command line, and sweeps that never reach Ray."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cytosweep.app import run
+from spaces import SweepSpec
+from tests.analysis.builders import Script, bright_cells, write_run
+
+
+class Answer(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Return all of standard output as one JSON value; NaN is none."""
+        return json.loads(self.out, parse_constant=pytest.fail)
+
+    def refusal(self) -> str:
+        """Return the one line with which a command refused what it was given."""
+        assert (self.code, self.out) == (2, "")
+        assert self.err.count("\n") == 1
+        return self.err.strip()
+
+
+def cytosweep(capsys: pytest.CaptureFixture[str], *arguments: object) -> Answer:
+    """Run a command in this process."""
+    capsys.readouterr()
+    code = run([str(argument) for argument in arguments])
+    return Answer(code, *capsys.readouterr())
+
+
+def sweep_file(folder: Path, text: str = "", source: object = None) -> Path:
+    """Write a sweep file; on 30 bright cells where no source is given."""
+    source = source or bright_cells(folder / "cells.npz", 30)
+    path = folder / "sweep.yaml"
+    path.write_text(f"data: {{source: '{source}', image_size: 16}}\n{text}", encoding="utf-8")
+    return path
+
+
+def launching(*scripts: Script) -> Callable[..., None]:
+    """Return a `search.launch` that plays scripts instead of asking Ray to train."""
+
+    def launch(sweep: SweepSpec, run: Path, **_options: object) -> None:
+        write_run(run, *scripts, sweep=sweep)
+
+    return launch
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    """Return a function that raises."""
+
+    def call(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    return call

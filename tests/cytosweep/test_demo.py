@@ -1,0 +1,36 @@
+from analysis import TrialTable
+from cytosweep.demo import _free, _tell_what_clean_validation_would_choose
+from tests.analysis.builders import complete, names_in, write_run
+from tests.cytosweep.builders import cytosweep, raising
+
+
+def test_demo_takes_the_first_folder_that_is_free(tmp_path):
+    names = []
+    for _ in range(3):
+        names.append(_free(tmp_path / "demo").name)
+        (tmp_path / names[-1]).mkdir()
+    assert names == ["demo", "demo-2", "demo-3"]
+
+
+def test_demo_compares_what_the_two_rules_choose(capsys, tmp_path, monkeypatch):
+    class Shifted:
+        def __init__(self, model, data):
+            asked.append((model.parts[-3], data))
+            self.accuracy = 0.5
+
+    asked = []
+    monkeypatch.setattr("analysis.evaluate", Shifted)
+    run = write_run(tmp_path / "run", complete(0.5), complete(0.75)).root
+    _tell_what_clean_validation_would_choose(TrialTable(run))
+    out = capsys.readouterr().out
+    assert "best clean validation accuracy" in out
+    assert "best robust_accuracy" in out
+    assert {data for _, data in asked} == {"synthetic:blood-cells#shifted"}
+
+
+def test_demo_keeps_a_sweep_file_that_is_not_its_own(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("search.launch", raising(KeyboardInterrupt()))
+    (tmp_path / "sweep.yaml").write_text("mine")
+    cytosweep(capsys, "demo", "--run", tmp_path / "sweep")
+    assert (tmp_path / "sweep.yaml").read_text() == "mine"
+    assert names_in(tmp_path) == ["sweep.yaml"]
