@@ -72,6 +72,7 @@ def launch(
     paths = RunPaths((run or Path("runs") / sweep.name).absolute())
     check_weights(sweep)
     data = load_trial_data(sweep.data, progress=progress)
+    was_there = paths.root.exists()
     create_run(paths, sweep, provenance(sweep, data.store.fingerprint))
     for bad in data.store.bad_rows:
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
@@ -80,6 +81,8 @@ def launch(
             _run(paths, sweep, address, console)
     except UserError:
         shutil.rmtree(paths.root)
+        if was_there:
+            paths.root.mkdir()
         raise
     return paths
 
@@ -112,10 +115,8 @@ def resume(
         After SIGINT or SIGTERM, once everything is saved.
     """
     paths = RunPaths(run.absolute())
-    if not paths.sweep.exists() or not paths.journal.exists():
-        raise UserError(
-            f"{run}: is no run folder (sweep.yaml, study.journal); see `cytosweep launch`"
-        )
+    if not paths.sweep.exists():
+        raise UserError(f"{run}: is no run folder (sweep.yaml); see `cytosweep launch`")
     frozen = [line for line in overrides if not line.startswith(_MAY_CHANGE)]
     if frozen:
         known = ", ".join(_MAY_CHANGE)
@@ -135,17 +136,19 @@ def resume(
 def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Console | None) -> None:
     """Bring the sweep to its end; the caller holds the run's lock."""
     stopper = SweepStopper(sweep.search.time_budget)
-    with ray_runtime(address), _interrupts(stopper):
-        save_sweep(sweep, paths.sweep)
-        study = SweepStudy(paths, sweep)
+    save_sweep(sweep, paths.sweep)
+    study = SweepStudy(paths, sweep)
+    with _interrupts(stopper), LiveTable(sweep, console) if console else nullcontext() as live:
         try:
-            with LiveTable(sweep, console) if console else nullcontext() as live:
+            if live:
+                live.show(study.records())
+            with ray_runtime(address):
                 _fit(paths, sweep, study, stopper, live)
-                if stopper.reason == "budget":
-                    for number in study.running():
-                        study.prune(number, "budget")
-                if live:
-                    live.show(study.records())
+            if stopper.reason == "budget":
+                for number in study.running():
+                    study.prune(number, "budget")
+            if live:
+                live.show(study.records())
         finally:
             note_event(paths, "driver ended", {"reason": stopper.reason or "all trials ended"})
             drop_checkpoints(paths, study.records(), sweep)

@@ -81,7 +81,8 @@ def headline(records: Sequence[TrialRecord], sweep: SweepSpec, seconds: float) -
 def leading(records: Sequence[TrialRecord], sweep: SweepSpec) -> list[TrialRecord]:
     """Return the trials that have an objective, the best first."""
     sign = -1 if is_higher_better(sweep.objective) else 1
-    scored = [record for record in records if record.objective is not None]
+    failed = TrialState.FAILED.name
+    scored = [r for r in records if r.objective is not None and r.state != failed]
     return sorted(scored, key=lambda record: (sign * (record.objective or 0.0), record.trial))
 
 

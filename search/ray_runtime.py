@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ import ray  # noqa: E402  # after the settings above
 from spaces import ResourcesSpec, UserError  # noqa: E402  # likewise
 
 _OBJECT_STORE_BYTES = 200_000_000
+_KNOCK_S = 5.0
 
 
 @contextmanager
@@ -52,8 +54,9 @@ def ray_runtime(address: str | None) -> Iterator[None]:
         )
     else:
         try:
+            _knock(address)
             ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 f"--address {address}: no Ray cluster answers ({reason}); start one with"
@@ -63,6 +66,13 @@ def ray_runtime(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise an `OSError` where nobody listens at `host:port`: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def slots(resources: ResourcesSpec) -> int:

@@ -51,8 +51,7 @@ class SweepStudy:
             load_if_exists=True,
         )
         self._live: dict[int, Trial] = {}
-        unfinished = (TrialState.RUNNING, TrialState.WAITING)
-        self._to_reopen = [t for t in self.trials() if t.state in unfinished]
+        self._to_reopen = [t for t in self.trials() if t.state == TrialState.RUNNING]
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials as the journal knows them, by number."""
@@ -67,10 +66,14 @@ class SweepStudy:
         if self._to_reopen:
             frozen = self._to_reopen.pop(0)
             self._study.sampler = build_sampler(self._sweep.search, frozen.number)
+            self._study.sampler.before_trial(self._study, frozen)  # as `ask` does
             trial = Trial(self._study, frozen._trial_id)
         else:
-            number = len(self.trials())
-            if self._sweep.search.trials is not None and number >= self._sweep.search.trials:
+            waiting = [t.number for t in self.trials() if t.state == TrialState.WAITING]
+            number, limit = len(self.trials()), self._sweep.search.trials
+            if waiting:
+                number = waiting[0]
+            elif limit is not None and number >= limit:
                 return None
             self._study.sampler = build_sampler(self._sweep.search, number)
             trial = self._study.ask()
@@ -86,8 +89,10 @@ class SweepStudy:
         An epoch that is told a second time, after a restart, is noted once.
         """
         trial = self._live[number]
-        if epoch_key(record.epoch) not in trial.user_attrs:
+        known = trial.storage.get_trial(trial._trial_id)
+        if epoch_key(record.epoch) not in known.user_attrs:
             trial.set_user_attr(epoch_key(record.epoch), asdict(record))
+        if record.epoch not in known.intermediate_values:
             trial.set_user_attr("node", node)
             trial.report(getattr(record, self._sweep.objective), record.epoch)
         return trial.should_prune()

@@ -1,5 +1,6 @@
 """What the driver does beside asking and telling: events, tables, checkpoints, the live table."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,7 @@ class RunFolderCallback(Callback):
     def on_trial_error(self, iteration: int, trials: TrialList, trial: Trial, **info: Any) -> None:
         """Note that a trial's process died once too often, or could not start."""
         number = trial.config["number"]
-        reason = " ".join(Path(trial.error_file).read_text().split("Failure #")[-1].split())
-        error = f"{reason[:_MAX_REASON]} (log: trials/{number}/log.txt)"
+        error = f"{_cause(Path(trial.error_file).read_text())} (log: trials/{number}/log.txt)"
         self._study.fail(number, f"its process died: {error}")
         self._note("failed", trial)
 
@@ -67,3 +67,10 @@ class RunFolderCallback(Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing to pickle: Tune stores callbacks, and nobody reads them back."""
         return {}
+
+
+def _cause(failures: str) -> str:
+    """Return the last error that Tune's file of failures names, else how the last one begins."""
+    lines = [line.strip() for line in failures.split("Failure #")[-1].splitlines()]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return (named[-1] if named else " ".join(lines))[:_MAX_REASON]

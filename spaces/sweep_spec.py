@@ -76,6 +76,15 @@ class ResourcesSpec(BaseModel):
     max_concurrent: int | Literal["auto"] = "auto"
     """Trials at the same time; auto for as many as the CPUs and GPUs allow."""
 
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _shares_one_gpu_or_takes_whole_ones(cls, value: float) -> float:
+        if value > 1 and not value.is_integer():
+            raise ValueError(
+                f"must be whole above 1, Ray splits single GPUs only; try {round(value)}"
+            )
+        return value
+
     @field_validator("max_concurrent", mode="before")
     @classmethod
     def _is_auto_or_a_number(cls, value: object) -> object:

@@ -15,7 +15,7 @@ class TrialSpec(BaseModel):
 
     backbone: str = "custom_cnn"
     """`custom_cnn`, or the name of any timm image classifier."""
-    width: int = Field(32, ge=4, le=512, multiple_of=4)
+    width: int = Field(32, ge=4, le=512)
     """Channels of `custom_cnn`'s first stage; later stages have 2, 3 and 4 times as many."""
     head_width: int = Field(0, ge=0, le=4096)
     """Units of the dense layer before the classifier; 0 for none."""

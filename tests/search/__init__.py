@@ -1,0 +1,1 @@
+"""Tests of `search`, a file per module."""

@@ -1,0 +1,266 @@
+import json
+import os
+import signal
+from contextlib import nullcontext
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from ray.tune.error import TuneError
+
+import search
+import search.driver
+from search.study import SweepStudy
+from spaces import RunPaths, SweepError, SweepInterruptedError, UserError, load_sweep, run_lock
+from tests.search.builders import cells_sweep, events, play, report, write_cells
+from tests.spaces.builders import TRIAL_COLUMNS_AFTER_PARAMS, TRIAL_COLUMNS_BEFORE_PARAMS
+
+RUN_FILES = {
+    "sweep.yaml", "provenance.json", "study.journal", "events.jsonl", "trials.parquet",
+    "curves.parquet", "trials", "lock",
+}  # fmt: skip
+TRIAL_FILES = {"config.json", "log.txt", "predictions.parquet", "checkpoint"}
+
+
+def without_ray(monkeypatch, folder, fit=None):
+    """Have trials played instead of run; `fit` stands for Tune, told of (study, stopper)."""
+
+    def played(paths, sweep, study, stopper, live):
+        return fit(study, stopper) if fit else play(study, epochs=2)
+
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(search.driver, "ray_runtime", lambda address: nullcontext())
+    monkeypatch.setattr(search.driver, "_fit", played)
+
+
+def cut_then(stop):
+    """Return a stand-in for Tune that leaves a trial of one epoch running and calls `stop`."""
+
+    def fit(study, stopper):
+        report(study, study.suggest().number, 0.5)
+        stop(stopper)
+
+    return fit
+
+
+def run_out(stopper):
+    stopper.reason = "budget"
+
+
+def states(paths):
+    return list(pd.read_parquet(paths.trials_table)["state"])
+
+
+def test_launch_leaves_tables_events_and_no_scratch(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path)
+    paths = search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert {path.name for path in paths.root.iterdir()} == RUN_FILES
+    assert states(paths) == ["COMPLETE"] * 4
+    assert events(paths) == ["driver ended"]
+
+
+def test_launch_that_is_refused_leaves_nothing_behind(tmp_path, monkeypatch):
+    def refuse(study, stopper):
+        raise UserError("resources: no node offers 99 CPUs")
+
+    without_ray(monkeypatch, tmp_path, refuse)
+    with pytest.raises(UserError, match="99 CPUs"):
+        search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_budget_that_ran_out_prunes_what_was_running(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path, cut_then(run_out))
+    paths = search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    table = pd.read_parquet(paths.trials_table)
+    assert table[["state", "stop_reason", "objective"]].values.tolist() == [
+        ["PRUNED", "budget", 0.5]
+    ]
+    assert json.loads(paths.events.read_text())["reason"] == "budget"
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_signal_leaves_trials_running_and_resume_ends_them(tmp_path, monkeypatch, kind):
+    without_ray(monkeypatch, tmp_path, cut_then(lambda stopper: os.kill(os.getpid(), kind)))
+    with pytest.raises(SweepInterruptedError, match="cytosweep resume"):
+        search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]
+    without_ray(monkeypatch, tmp_path)
+    assert states(search.resume(tmp_path / "run")) == ["COMPLETE"] * 4
+
+
+def test_tables_are_written_even_where_the_executor_breaks(tmp_path, monkeypatch):
+    def broken(study, stopper):
+        report(study, study.suggest().number, 0.5)
+        raise OSError(28, "No space left on device")
+
+    without_ray(monkeypatch, tmp_path, broken)
+    with pytest.raises(OSError, match="No space"):
+        search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]
+
+
+def launched(folder, monkeypatch, **parts):
+    """Return the paths of a run of four finished trials."""
+    without_ray(monkeypatch, folder)
+    return search.launch(cells_sweep(folder, **parts), folder / "run")
+
+
+def test_resume_may_ask_for_more_trials_and_remembers_it(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    search.resume(paths.root, ["search.trials=6"])
+    assert states(paths) == ["COMPLETE"] * 6
+    assert load_sweep(paths.sweep).search.trials == 6
+    assert events(paths) == ["driver ended", "resumed", "driver ended"]
+
+
+@pytest.mark.parametrize(
+    "override", ["search.seed=1", "trial.epochs=9", "objective=val_loss", "data.image_size=32"]
+)
+def test_resume_may_not_change_what_finished_trials_mean(tmp_path, monkeypatch, override):
+    paths = launched(tmp_path, monkeypatch)
+    with pytest.raises(SweepError, match=rf"--set {override}: a run keeps its meaning"):
+        search.resume(paths.root, ["search.trials=6", override])
+    assert load_sweep(paths.sweep).search.trials == 4
+
+
+def test_resume_of_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"is no run folder .*; see `cytosweep launch`"):
+        search.resume(tmp_path)
+
+
+def test_resume_works_where_the_run_was_moved(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    moved = paths.root.rename(tmp_path / "elsewhere")
+    search.resume(moved, ["search.trials=5"])
+    assert states(RunPaths(moved)) == ["COMPLETE"] * 5
+    assert not paths.root.exists()
+
+
+def test_resume_that_is_refused_leaves_no_event(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    with run_lock(paths.lock), pytest.raises(UserError, match="a live driver works on this run"):
+        search.resume(paths.root)
+    assert events(paths) == ["driver ended"]
+
+
+def test_resume_on_data_that_changed_is_refused(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    write_cells(tmp_path / "cells.npz", seed=1)
+    with pytest.raises(UserError, match="changed"):
+        search.resume(paths.root, ["search.trials=6"])
+
+
+def test_run_that_was_killed_before_its_first_trial_can_be_resumed(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    paths.journal.unlink()
+    assert states(search.resume(paths.root)) == ["COMPLETE"] * 4
+
+
+def test_folder_that_was_there_stays_when_a_launch_into_it_is_refused(tmp_path, monkeypatch):
+    def refuse(study, stopper):
+        raise UserError("no node")
+
+    without_ray(monkeypatch, tmp_path, refuse)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UserError):
+        search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert (tmp_path / "run").is_dir()
+
+
+# From here on with Ray itself.
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the paths of a run of four trials of two epochs."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
+        return search.launch(cells_sweep(folder), folder / "run")
+
+
+def launch_with_ray(folder, monkeypatch, **parts):
+    """Run a sweep and return its trial table and its paths."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
+    paths = search.launch(cells_sweep(folder, **parts), folder / "run")
+    return pd.read_parquet(paths.trials_table), paths
+
+
+def test_finished_run_folder_is_complete(finished):
+    assert {path.name for path in finished.root.iterdir()} == RUN_FILES
+    for number in range(4):
+        trial = finished.trial(number)
+        assert {path.name for path in trial.root.iterdir()} == TRIAL_FILES
+        assert {path.name for path in trial.checkpoint.iterdir()} == {"best"}
+
+
+def test_finished_runs_trial_table_has_its_columns_and_every_trial(finished):
+    table = pd.read_parquet(finished.trials_table)
+    columns = [*TRIAL_COLUMNS_BEFORE_PARAMS, "params.dropout", *TRIAL_COLUMNS_AFTER_PARAMS]
+    assert list(table.columns) == columns
+    assert list(table["state"]) == ["COMPLETE"] * 4
+    assert list(table["trial"]) == [0, 1, 2, 3]
+    filled = set(columns) - {"stop_reason", "shift_accuracy", "robust_accuracy", "error"}
+    assert [name for name in filled if table[name].isna().any()] == []
+
+
+def test_finished_runs_curves_agree_with_journal_and_optuna(finished):
+    curves = pd.read_parquet(finished.curves_table)
+    assert list(curves["epoch"]) == [1, 2] * 4
+    backend = JournalFileBackend(str(finished.journal))
+    study = optuna.load_study(study_name="sweep", storage=JournalStorage(backend))
+    values = [value for trial in study.trials for value in trial.intermediate_values.values()]
+    assert list(curves["val_accuracy"]) == values
+    study = SweepStudy(finished, load_sweep(finished.sweep))
+    assert [record.state for record in study.records()] == ["COMPLETE"] * 4
+
+
+def test_trials_that_raise_or_diverge_fail_and_the_sweep_goes_on(tmp_path, monkeypatch):
+    space = {
+        "backbone": {"choice": ["custom_cnn", "no_such_net"]},
+        "learning_rate": {"choice": [1e-3, 1e30]},
+    }
+    search_spec = {"sampler": "random", "seed": 16}
+    table, paths = launch_with_ray(tmp_path, monkeypatch, space=space, search=search_spec)
+    raises = table["params.backbone"] == "no_such_net"
+    diverges = ~raises & (table["params.learning_rate"] > 1)
+    assert list(table["state"]) == ["FAILED", "FAILED", "COMPLETE", "FAILED"]
+    assert (list(raises), list(diverges)) == (
+        [True, False, False, True], [False, True, False, False],
+    )  # fmt: skip
+    assert table["error"][raises].str.contains("no_such_net").all()
+    assert table["error"][diverges].str.startswith("TrainingDivergedError: the loss is").all()
+    for number in table["trial"][raises | diverges]:
+        assert table["error"][number].endswith(f"(log: trials/{number}/log.txt)")
+        assert "Traceback" in paths.trial(number).log.read_text()
+
+
+def test_time_budget_ends_the_sweep_and_prunes_what_was_running(tmp_path, monkeypatch):
+    table, paths = launch_with_ray(
+        tmp_path, monkeypatch, space={}, trial={"epochs": 100_000}, search={"time_budget": 12}
+    )
+    assert list(table["state"]) == ["PRUNED"]
+    assert list(table["stop_reason"]) == ["budget"]
+    assert not paths.trial(0).last.exists()
+    assert not paths.executor.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(raises=TuneError, reason="the command line knows OSError, not Tune's wrapping")
+def test_full_disk_is_told_as_such(tmp_path, monkeypatch):
+    append, lines = JournalFileBackend.append_logs, []
+
+    def append_until_full(self, logs):
+        lines.extend(logs)
+        if any(line.get("user_attr", {}).get("epoch:2") for line in lines):
+            raise OSError(28, "No space left on device")
+        append(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", append_until_full)
+    with pytest.raises(OSError, match="No space"):
+        launch_with_ray(tmp_path, monkeypatch)

@@ -1,0 +1,91 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from search.live_table import (
+    LiveTable,
+    clock_text,
+    headline,
+    trials_table,
+)
+from tests.search.builders import sweep_spec, trial_record
+
+RECORDS = [
+    trial_record(0),
+    trial_record(1, "PRUNED", objective=0.5, val_accuracy=0.5),
+    trial_record(2, "FAILED", objective=None, val_accuracy=None, error="ValueError: [no]"),
+    trial_record(3, "RUNNING", objective=0.625, val_accuracy=0.625, epochs=1),
+]
+
+
+def console(is_terminal):
+    return Console(file=io.StringIO(), force_terminal=is_terminal, width=120, height=40)
+
+
+def shown(terminal, *rounds, **parts):
+    """Return what a live table writes when it is shown every one of `rounds`."""
+    screen = console(terminal)
+    with LiveTable(sweep_spec(**parts), screen) as live:
+        for records in rounds:
+            live.show(records)
+    return screen.file.getvalue()
+
+
+def cells(table):
+    return [list(column.cells) for column in table.columns]
+
+
+def test_headline_counts_states_and_names_the_best_and_the_time():
+    assert headline(RECORDS, sweep_spec(name="mine"), 65.0) == (
+        "mine  3/4 trials | 1 running | 1 complete | 1 pruned | 1 failed"
+        " | best val_accuracy 0.750 (trial 0) | 1:05"
+    )
+
+
+def test_headline_names_the_lowest_loss():
+    records = [trial_record(n, objective=1.5 - n) for n in range(2)]
+    assert "best val_loss 0.500 (trial 1)" in headline(
+        records, sweep_spec(objective="val_loss"), 0.0
+    )
+
+
+def test_headline_names_no_failed_trial_as_the_best():
+    records = [trial_record(0), trial_record(1, "FAILED", objective=0.9)]
+    assert "(trial 0)" in headline(records, sweep_spec(), 0.0)
+
+
+def test_table_shows_running_trials_before_the_leaders():
+    table = trials_table(RECORDS, sweep_spec())
+    columns = [column.header for column in table.columns]
+    assert columns == ["trial", "state", "epoch", "val_accuracy", "val_accuracy", "dropout"]
+    assert cells(table)[:2] == [["3", "0", "1"], ["RUNNING", "COMPLETE", "PRUNED"]]
+    assert cells(table)[-1] == ["0.25"] * 3
+
+
+def test_lines_are_printed_once_where_there_is_no_terminal():
+    lines = shown(False, RECORDS[3:], RECORDS[:2], RECORDS).splitlines()
+    assert [line.split()[1] for line in lines] == ["0", "1", "2"]
+    assert lines[2].endswith("ValueError: [no]")
+
+
+def test_table_is_drawn_on_a_terminal_and_left_standing():
+    text = shown(True, RECORDS[3:], RECORDS)
+    assert "3/4 trials" in text
+    assert text.index("0/4 trials") < text.index("3/4 trials")
+    assert "COMPLETE" in text
+    assert "trial 0 COMPLETE" not in text  # the line for those without a terminal
+
+
+def test_table_is_due_at_first_and_not_right_after_it_was_shown():
+    live = LiveTable(sweep_spec(), console(False))
+    assert live.is_due()
+    live.show([])
+    assert not live.is_due()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (65.9, "1:05"), (3600, "1:00:00"), (3665, "1:01:05")]
+)
+def test_clock_counts_as_clocks_do(seconds, text):
+    assert clock_text(seconds) == text

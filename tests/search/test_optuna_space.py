@@ -1,0 +1,103 @@
+import optuna
+import pytest
+from optuna.samplers import GridSampler, RandomSampler
+from optuna.trial import TrialState
+
+from search.optuna_space import build_pruner, build_sampler, suggest, trial_seed
+from spaces import SearchSpec
+from tests.search.builders import SPACE, sweep_spec
+from tests.spaces.builders import search_space
+
+RANGES = {
+    "float": ("dropout", {"low": 0.0, "high": 0.6}, 0.0, 0.6),
+    "float from an int": ("augment_magnitude", {"low": 1, "high": 30}, 1.0, 30.0),
+    "float on a log scale": ("learning_rate", {"low": 1e-4, "high": 1e-2, "log": True}, 1e-4, 1e-2),
+    "float with a step": ("dropout", {"low": 0.0, "high": 0.6, "step": 0.2}, 0.0, 0.6),
+    "int": ("augment_ops", {"low": 0, "high": 3}, 0, 3),
+    "int on a log scale": ("head_width", {"low": 1, "high": 1024, "log": True}, 1, 1024),
+    "int with a step": ("width", {"low": 16, "high": 64, "step": 16}, 16, 64),
+    "one value": ("epochs", {"low": 5, "high": 5}, 5, 5),
+    "choice of words": ("optimizer", {"choice": ["adam", "adamw"]}, "adam", "adamw"),
+    "choice with nothing": ("image_size", {"choice": [None, 32]}, None, 32),
+    "choice of truths": ("flips", {"choice": [True, False]}, True, False),
+    "choice of numbers": ("dropout", {"choice": [0, 0.5]}, 0, 0.5),
+}
+
+
+def ask(space, sampler):
+    """Return what `sampler` suggests for `space`, and Optuna's trial."""
+    trial = optuna.create_study(sampler=sampler).ask()
+    return suggest(trial, search_space(**space)), trial
+
+
+def drawn(space, number=40):
+    """Return `number` random suggestions for `space`."""
+    study = optuna.create_study(sampler=RandomSampler(0))
+    return [suggest(study.ask(), search_space(**space)) for _ in range(number)]
+
+
+@pytest.mark.parametrize("end", [2, 3], ids=["first", "last"])
+@pytest.mark.parametrize("case", RANGES)
+def test_range_keeps_the_value_and_the_type_at_both_ends(case, end):
+    name, parameter = RANGES[case][:2]
+    wanted = RANGES[case][end]
+    params, trial = ask({name: parameter}, GridSampler({name: [wanted]}))
+    assert params == trial.params == {name: wanted}
+    assert type(params[name]) is type(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "values"),
+    [
+        ("augment_ops", {"low": 0, "high": 3}, {0, 1, 2, 3}),
+        ("width", {"low": 16, "high": 64, "step": 16}, {16, 32, 48, 64}),
+        ("optimizer", {"choice": ["adam", "adamw"]}, {"adam", "adamw"}),
+    ],
+)
+def test_random_sampler_reaches_every_value(name, parameter, values):
+    # The odds that 40 draws of 4 values miss one are 4 * 0.75**40 = 4e-5, and the seed is fixed.
+    assert {params[name] for params in drawn({name: parameter})} == values
+
+
+def test_parameter_is_asked_only_under_its_condition():
+    for params in drawn(SPACE):
+        assert ("augment_magnitude" in params) == (params["augment_ops"] > 0)
+
+
+def test_every_value_of_a_valid_space_makes_a_trial():
+    sweep = sweep_spec(space={"width": {"low": 4, "high": 64}})
+    for params in drawn({"width": {"low": 4, "high": 64}}, 10):
+        sweep.trial_spec(params)
+
+
+@pytest.mark.parametrize("name", ["tpe", "random"])
+def test_sampler_of_one_trial_asks_the_same_whenever_it_is_built(name):
+    spec = SearchSpec(sampler=name, seed=3)
+    first, again, other = (ask(SPACE, build_sampler(spec, number))[0] for number in (5, 5, 6))
+    assert first == again != other
+
+
+def test_trial_seeds_are_frozen_because_a_resumed_run_depends_on_them():
+    assert [trial_seed(0, n) for n in range(2)] == [1484405855, 1982462498]
+
+
+def test_trial_seeds_differ_between_trials_and_sweeps_and_fit_a_signed_int():
+    seeds = [trial_seed(seed, number) for seed in range(20) for number in range(100)]
+    assert len(set(seeds)) == len(seeds)
+    assert 0 <= min(seeds) and max(seeds) < 2**31
+
+
+@pytest.mark.parametrize("name", ["halving", "median"])
+@pytest.mark.parametrize("min_epochs", [1, 3])
+def test_pruner_ends_the_worst_trial_after_min_epochs_and_no_sooner(name, min_epochs):
+    spec = SearchSpec(pruner=name, min_epochs=min_epochs, startup_trials=1, reduction_factor=2)
+    study = optuna.create_study(pruner=build_pruner(spec), direction="maximize")
+    for value in (0.9, 0.8, 0.1):
+        trial, pruned_after = study.ask(), None
+        for epoch in range(1, 5):
+            trial.report(value, epoch)
+            if trial.should_prune():
+                pruned_after = epoch
+                break
+        study.tell(trial, state=TrialState.PRUNED) if pruned_after else study.tell(trial, value)
+    assert pruned_after == min_epochs

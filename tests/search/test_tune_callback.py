@@ -1,0 +1,119 @@
+import pickle
+
+import pandas as pd
+import pytest
+
+from search import tune_callback
+from search.tune_callback import RunFolderCallback
+from spaces import RunPaths
+from tests.search.builders import (
+    SUMMARY,
+    FakeTuneTrial,
+    events,
+    open_study,
+    report,
+    run_paths,
+    sweep_spec,
+)
+
+TASK_ERROR = """Failure # 1 (occurred at 2026-01-02_03-04-05)
+\x1b[36mray::ImplicitFunc.train()\x1b[39m (pid=1234, ip=10.0.0.2, \
+actor_id=67ca2d5dd2c3ae8f04ab2cd901000000, repr=tune_trial)
+  File "lib/python3.11/site-packages/ray/tune/trainable/trainable.py", line 331, in train
+    raise skipped from exception_cause(skipped)
+  File "search/trainable.py", line 37, in tune_trial
+    raise OSError(
+OSError: /runs/first: not visible from node b; put runs on storage that all nodes share
+"""
+"""What Tune writes of an error, shortened."""
+
+
+class FakeLive:
+    """A live table that counts how often it is drawn."""
+
+    def __init__(self, due=True):
+        self.due, self.shown = due, []
+
+    def is_due(self):
+        return self.due
+
+    def show(self, records):
+        self.shown.append([record.trial for record in records])
+
+
+def running(folder, live=None, **parts):
+    """Return study and callback of a run with one running trial."""
+    paths = run_paths(folder, sweep_spec(**parts))
+    study = open_study(paths.root, **parts)
+    study.suggest()
+    return study, RunFolderCallback(paths, sweep_spec(**parts), study, live)
+
+
+def failed(folder, text):
+    """Return the error noted for a trial whose process died with `text` in Tune's error file."""
+    study, callback = running(folder)
+    (folder / "error.txt").write_text(text)
+    trial = FakeTuneTrial(0, "ERROR", error_file=str(folder / "error.txt"))
+    callback.on_trial_error(0, [], trial)
+    return study.records()[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "event"),
+    [
+        ("on_trial_start", "started"),
+        ("on_trial_complete", "ended"),
+        ("on_trial_recover", "retried"),
+    ],
+)
+def test_happening_becomes_an_event(tmp_path, call, event):
+    _, callback = running(tmp_path)
+    getattr(callback, call)(0, [], FakeTuneTrial(0))
+    assert events(RunPaths(tmp_path / "run")) == [event]
+
+
+def test_end_of_a_trial_frees_the_disk(tmp_path):
+    study, callback = running(tmp_path, search={"keep_checkpoints": 1})
+    for value in (0.25, 0.5):
+        number = study.running()[0]
+        report(study, number, value)
+        study.complete(number, SUMMARY)
+        study.suggest()
+        RunPaths(tmp_path / "run").trial(number).best.mkdir(parents=True)
+        callback.on_trial_complete(0, [], FakeTuneTrial(number))
+    kept = [RunPaths(tmp_path / "run").trial(number).checkpoint.exists() for number in (0, 1)]
+    assert kept == [False, True]
+
+
+def test_trial_whose_process_died_once_too_often_is_failed(tmp_path):
+    record = failed(tmp_path, "Failure # 1 (at 1)\nfirst\nFailure # 2 (at 2)\nworker\ndied\n")
+    assert record.state == "FAILED"
+    assert record.error.startswith("its process died: ")
+    assert "worker died" in record.error and "first" not in record.error
+    assert record.error.endswith("(log: trials/0/log.txt)")
+    assert events(RunPaths(tmp_path / "run")) == ["failed"]
+
+
+def test_reason_of_an_error_is_its_cause(tmp_path):
+    assert "not visible from node b" in failed(tmp_path, TASK_ERROR).error
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_live_table_is_drawn_when_it_is_due(tmp_path, due):
+    live = FakeLive(due)
+    running(tmp_path, live)[1].on_step_end(0, [])
+    assert live.shown == ([[0]] if due else [])
+
+
+@pytest.mark.parametrize(("every_s", "written"), [(0.0, True), (60.0, False)])
+def test_tables_are_written_once_they_are_old(tmp_path, monkeypatch, every_s, written):
+    monkeypatch.setattr(tune_callback, "_TABLES_EVERY_S", every_s)
+    running(tmp_path)[1].on_step_end(0, [])
+    table = RunPaths(tmp_path / "run").trials_table
+    assert table.exists() is written
+    assert not written or list(pd.read_parquet(table)["state"]) == ["RUNNING"]
+
+
+def test_callback_pickles_without_study_and_screen(tmp_path):
+    callback = running(tmp_path, FakeLive())[1]
+    assert vars(pickle.loads(pickle.dumps(callback))) == {}
