@@ -88,7 +88,7 @@ def evaluate(
     shift : {"selection", "heldout"}, optional
         Also measure under every shift of this family at every severity.
     progress : callable, optional
-        Told how many views of how many are done.
+        Told how many pictures of how many are decoded, then how many shifts are done.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def evaluate(
     began = time.perf_counter()
     classifier, card = load_model(model)
     name, part = split_part(data)
-    store = open_store(open_source(name), size=card.image_size, resize=card.resize)
+    source = open_source(name)
+    store = open_store(source, size=card.image_size, resize=card.resize, progress=progress)
     indices, seen = _test_indices(store, part, card)
     view = _relabelled(clean_view(store, indices), store, card)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -100,7 +100,7 @@ def evaluate(
     if output is not None:
         check_output(output)
     family: Literal["selection", "heldout"] | None = shift.value if shift else None
-    with progress_bar("shifts") as progress:
+    with progress_bar("evaluating") as progress:
         evaluation = evaluate_model(model, data, shift=family, progress=progress)
     if output is not None:
         write_text(output, json.dumps(plain(evaluation.as_json()), indent=2) + "\n")
