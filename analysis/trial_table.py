@@ -23,9 +23,9 @@ from spaces import (
     backbone_family,
     curves_frame,
     epoch_records,
-    is_higher_better,
     is_locked,
     load_sweep,
+    ranked,
     trial_records,
     trials_frame,
 )
@@ -95,15 +95,11 @@ class TrialTable:
 
     def leaders(self, family: str = "any") -> list[TrialRecord]:
         """Return the trials of a family that ended without failing, the best objective first."""
-        sign = -1 if is_higher_better(self.sweep.objective) else 1
-        ended = [
+        return [
             record
-            for record in self.records
-            if record.state in (TrialState.COMPLETE.name, TrialState.PRUNED.name)
-            and record.objective is not None
-            and family in ("any", self.family(record))
+            for record in ranked(self.records, self.sweep.objective)
+            if TrialState[record.state].is_finished() and family in ("any", self.family(record))
         ]
-        return sorted(ended, key=lambda record: (sign * (record.objective or 0.0), record.trial))
 
     def check_data(self, fingerprint: str) -> None:
         """Raise a `RunError` where the data are no longer those that the run was launched on."""
@@ -122,10 +118,7 @@ class TrialTable:
         state = "interrupted" if is_open else "finished"
         if is_locked(self.paths.lock):
             state = "running"
-        failed = TrialState.FAILED.name
-        scored = [r for r in self.records if r.objective is not None and r.state != failed]
-        sign = 1 if is_higher_better(self.sweep.objective) else -1
-        best = max(scored, key=lambda r: sign * (r.objective or 0.0), default=None)
+        best = next(iter(ranked(self.records, self.sweep.objective)), None)
         summary = None
         if best is not None:
             params = dict(best.params)

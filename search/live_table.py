@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from spaces import SweepSpec, TrialRecord, TrialState, is_higher_better
+from spaces import SweepSpec, TrialRecord, TrialState, ranked
 
 _NUM_LEADERS = 6
 _REFRESH_S = 0.25
@@ -68,7 +68,7 @@ def headline(records: Sequence[TrialRecord], sweep: SweepSpec, seconds: float) -
     of = f"/{sweep.search.trials}" if sweep.search.trials else ""
     parts = [f"{sweep.name}  {ended}{of} trials"]
     parts += [f"{counts[s.name]} {s.name.lower()}" for s in TrialState if counts[s.name]]
-    leaders = leading(records, sweep)
+    leaders = ranked(records, sweep.objective)
     if leaders:
         parts.append(
             f"best {sweep.objective} {leaders[0].objective:.3f} (trial {leaders[0].trial})"
@@ -78,21 +78,13 @@ def headline(records: Sequence[TrialRecord], sweep: SweepSpec, seconds: float) -
     return " | ".join(parts)
 
 
-def leading(records: Sequence[TrialRecord], sweep: SweepSpec) -> list[TrialRecord]:
-    """Return the trials that have an objective, the best first."""
-    sign = -1 if is_higher_better(sweep.objective) else 1
-    failed = TrialState.FAILED.name
-    scored = [r for r in records if r.objective is not None and r.state != failed]
-    return sorted(scored, key=lambda record: (sign * (record.objective or 0.0), record.trial))
-
-
 def trials_table(records: Sequence[TrialRecord], sweep: SweepSpec) -> Table:
     """Return the running trials and, below them, the leaders among those that ended."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("trial", "state", "epoch", sweep.objective, "val_accuracy", *sweep.space):
         table.add_column(column, no_wrap=True, justify="left" if column == "state" else "right")
     running = [r for r in records if r.state == TrialState.RUNNING.name]
-    ended = [r for r in leading(records, sweep) if TrialState[r.state].is_finished()]
+    ended = [r for r in ranked(records, sweep.objective) if TrialState[r.state].is_finished()]
     for record in [*running, *ended[:_NUM_LEADERS]]:
         cells = [record.trial, record.state, record.epochs, record.objective, record.val_accuracy]
         values = [*cells, *(record.params.get(name, "-") for name in sweep.space)]

@@ -15,6 +15,7 @@ from spaces.record import (
     best_epoch,
     epoch_key,
     epoch_records,
+    ranked,
 )
 from spaces.run_lock import is_locked, run_lock
 from spaces.run_paths import RunPaths, TrialPaths
@@ -56,6 +57,7 @@ __all__ = [
     "load_sweep",
     "preset_names",
     "preset_text",
+    "ranked",
     "replacing",
     "run_lock",
     "save_sweep",

@@ -1,13 +1,13 @@
 """What a study remembers of a trial, as flat records: one per epoch, one per trial."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
-from spaces.metric import is_better
+from spaces.metric import is_better, is_higher_better
 
 _EPOCH_KEY = "epoch:"
 
@@ -187,3 +187,11 @@ def trial_record(trial: StudyTrial, metric: str) -> TrialRecord:
         checkpoint=None,
         error=noted.get("error"),
     )
+
+
+def ranked(records: Iterable[TrialRecord], metric: str) -> list[TrialRecord]:
+    """Return the trials that have an objective and did not fail, the best first, then by number."""
+    failed = TrialState.FAILED.name
+    scored = [r for r in records if r.objective is not None and r.state != failed]
+    sign = -1 if is_higher_better(metric) else 1
+    return sorted(scored, key=lambda record: (sign * (record.objective or 0.0), record.trial))

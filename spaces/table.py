@@ -1,5 +1,6 @@
 """The trial table and the learning curves as data frames with fixed columns."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, get_args
@@ -7,13 +8,13 @@ from typing import Any, get_args
 import pandas as pd
 
 from spaces.family import backbone_family
-from spaces.metric import is_higher_better
 from spaces.record import (
     EpochRecord,
     StudyTrial,
     TrialRecord,
     TrialState,
     epoch_records,
+    ranked,
     trial_record,
 )
 from spaces.sweep_spec import SweepSpec
@@ -39,19 +40,15 @@ def trial_records(trials: Iterable[StudyTrial], sweep: SweepSpec) -> list[TrialR
 def kept_checkpoints(records: Iterable[TrialRecord], sweep: SweepSpec) -> set[int]:
     """Return the trials whose checkpoints stay: running ones, and the k best of each family."""
     kept: set[int] = set()
-    ranked: dict[str, list[TrialRecord]] = {}
-    for record in records:
-        if record.objective is None or record.state == TrialState.FAILED.name:
-            continue
+    num_kept: Counter[str] = Counter()
+    for record in ranked(records, sweep.objective):
         if not TrialState[record.state].is_finished():
             kept.add(record.trial)
             continue
         family = backbone_family(record.params.get("backbone", sweep.trial.backbone))
-        ranked.setdefault(family, []).append(record)
-    sign = -1 if is_higher_better(sweep.objective) else 1
-    for finished in ranked.values():
-        finished.sort(key=lambda record: (sign * (record.objective or 0.0), record.trial))
-        kept |= {record.trial for record in finished[: sweep.search.keep_checkpoints]}
+        if num_kept[family] < sweep.search.keep_checkpoints:
+            num_kept[family] += 1
+            kept.add(record.trial)
     return kept
 
 
