@@ -123,9 +123,9 @@ def _describe(spec: "SweepSpec", as_json: bool) -> None:
 
     from spaces.sweep_file import plain_sweep
     from spaces.yaml_text import dump_yaml
-    from trainables import check_weights, load_trial_data
+    from trainables import check_models, load_trial_data
 
-    check_weights(spec)
+    check_models(spec)
     with progress_bar("decoding pictures") as progress:
         data = load_trial_data(spec.data, progress=progress)
     names = data.store.class_names

@@ -33,7 +33,7 @@ from spaces import (
     run_lock,
     save_sweep,
 )
-from trainables import backbone_names, check_weights, load_trial_data
+from trainables import backbone_names, check_models, load_trial_data
 from trainables.store import Progress
 
 _MAY_CHANGE = ("search.trials", "search.time_budget", "resources.")
@@ -70,7 +70,7 @@ def launch(
         After SIGINT or SIGTERM, once everything is saved.
     """
     paths = RunPaths((run or Path("runs") / sweep.name).absolute())
-    check_weights(sweep)
+    check_models(sweep)
     data = load_trial_data(sweep.data, progress=progress)
     was_there = paths.root.exists()
     create_run(paths, sweep, provenance(sweep, data.store.fingerprint))

@@ -1,6 +1,7 @@
 """What one trial does: data, augmentation, shifts, model, training loop, checkpoint."""
 
-from trainables.classifier import WeightsError, backbone_names, check_weights
+from trainables.backbone import BackboneError, WeightsError, backbone_names
+from trainables.classifier import check_models
 from trainables.model_folder import ModelFolderError, load_model, save_model
 from trainables.open_source import open_source
 from trainables.source import DataError
@@ -10,6 +11,7 @@ from trainables.trial import TrialJob, run_trial
 from trainables.trial_data import TrialData, load_trial_data
 
 __all__ = [
+    "BackboneError",
     "DataError",
     "ModelFolderError",
     "TrainPlan",
@@ -17,7 +19,7 @@ __all__ = [
     "TrialJob",
     "WeightsError",
     "backbone_names",
-    "check_weights",
+    "check_models",
     "load_model",
     "load_trial_data",
     "open_source",

@@ -1,22 +1,16 @@
 """The model of a trial: a backbone, a head, and the preprocessing in front of them."""
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import Any
+from itertools import product
+from pathlib import Path
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spaces import SweepSpec, TrialSpec, UserError
-from trainables.custom_cnn import CustomCnn
-
-CUSTOM_CNN = "custom_cnn"
-
-
-class WeightsError(UserError):
-    """Pretrained weights that cannot be had."""
+from spaces import SweepSpec, TrialSpec
+from trainables.backbone import CUSTOM_CNN, build_backbone
+from trainables.weights import load_backbone_weights
 
 
 class Classifier(nn.Module):
@@ -74,63 +68,57 @@ def build_classifier(
 ) -> Classifier:
     """Return the untrained model of a trial, initialised by torch's global generator.
 
-    With pretrained weights the normalisation is the backbone's own, else `mean` and `std`.
+    The normalisation is `mean` and `std`, but with pretrained or local weights that of theirs.
 
     Raises
     ------
     WeightsError
-        Where pretrained weights are asked for and can neither be found nor fetched.
+        Where weights are asked for that cannot be had, or do not fit.
+    BackboneError
+        Where the backbone cannot be changed as the trial asks.
     """
     image_size = spec.image_size or image_size
-    backbone: Any  # timm's models have attributes that torch's modules lack
-    if spec.backbone == CUSTOM_CNN:
-        backbone = CustomCnn(spec.width)
-        features = 4 * spec.width
-    else:
-        backbone = _timm_backbone(spec.backbone, spec.pretrained, image_size)
-        features = getattr(backbone, "head_hidden_size", None) or backbone.num_features
-        if spec.pretrained:
-            own: dict[str, Any] = backbone.pretrained_cfg  # Any: timm's mixed values
-            mean, std = own["mean"], own["std"]
-    head = _head(features, spec.head_width, spec.dropout, num_classes)
+    backbone, features = build_backbone(spec, image_size)
+    head = _head(features, spec, num_classes)
+    if spec.backbone != CUSTOM_CNN and (spec.pretrained or spec.weights):
+        mean, std = backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"]  # type: ignore[index,assignment]  # timm's own attribute
+    if spec.weights:
+        known = load_backbone_weights(backbone, head, Path(spec.weights))
+        mean = known["mean"].flatten().tolist() if "mean" in known else mean
+        std = known["std"].flatten().tolist() if "std" in known else std
     return Classifier(backbone, head, image_size=image_size, mean=mean, std=std)
 
 
-def _head(features: int, width: int, dropout: float, num_classes: int) -> nn.Sequential:
-    dense = [nn.Linear(features, width), nn.GELU()] if width else []
-    return nn.Sequential(*dense, nn.Dropout(dropout), nn.Linear(width or features, num_classes))
+def _head(features: int, spec: TrialSpec, num_classes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    if spec.head_width:
+        for _ in range(spec.head_layers):
+            layers += [nn.Linear(features, spec.head_width), nn.GELU()]
+            features = spec.head_width
+    return nn.Sequential(*layers, nn.Dropout(spec.dropout), nn.Linear(features, num_classes))
 
 
-def _timm_backbone(name: str, pretrained: bool, image_size: int) -> nn.Module:
-    config = timm.get_pretrained_cfg(name)
-    is_fixed = config is not None and config.fixed_input_size
-    create = partial(timm.create_model, img_size=image_size) if is_fixed else timm.create_model
-    try:
-        return create(name, pretrained=pretrained, num_classes=0)
-    except Exception as error:  # the hub client raises errors of many kinds when it is cut off
-        if not pretrained:
-            raise
-        raise WeightsError(
-            f"pretrained weights of {name} cannot be fetched ({type(error).__name__}); connect to"
-            " the hub once, set HF_HUB_CACHE to a filled cache, or set trial.pretrained: false"
-        ) from error
+def check_models(sweep: SweepSpec) -> None:
+    """Build every kind of model that trials may ask for, so that no trial finds out it cannot.
 
-
-@cache
-def backbone_names() -> frozenset[str]:
-    """Return every name that `trial.backbone` may have."""
-    return frozenset({CUSTOM_CNN, *timm.list_models()})
-
-
-def check_weights(sweep: SweepSpec) -> None:
-    """Fetch the pretrained weights that trials may ask for, so that no trial waits for the network.
+    Pretrained weights are fetched, so that no trial waits for the network.
 
     Raises
     ------
-    WeightsError
-        Where some can neither be found nor fetched.
+    WeightsError, BackboneError
+        Where one cannot be built.
     """
-    if True in sweep.candidates("pretrained"):
-        for name in sweep.candidates("backbone"):
-            if name != CUSTOM_CNN:
-                _timm_backbone(name, pretrained=True, image_size=sweep.data.image_size)
+    varied = ("backbone", "width", "stem_stride", "output_stride", "pretrained", "weights")
+    candidates = (dict.fromkeys(sweep.candidates(name)) for name in varied)
+    drop_path = max(sweep.candidates("drop_path"))
+    for values in product(*candidates):
+        chosen = {**dict(zip(varied, values, strict=True)), "drop_path": drop_path}
+        spec = sweep.trial.model_copy(update=chosen)
+        if spec.backbone == CUSTOM_CNN and spec.pretrained:
+            continue  # refused by the sweep, where no condition keeps the two apart
+        if not (drop_path or any(values[2:])):
+            continue  # a plain backbone can be built, and building takes timm a second
+        with torch.device("cpu" if spec.pretrained or spec.weights else "meta"):
+            build_classifier(
+                spec, num_classes=2, image_size=sweep.data.image_size, mean=(0,) * 3, std=(1,) * 3
+            )
