@@ -23,7 +23,7 @@ from spaces.search_space import SearchSpace
 from spaces.sweep_file import SweepError, load_sweep, save_sweep
 from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
 from spaces.table import curves_frame, kept_checkpoints, trial_records, trials_frame
-from spaces.trial_spec import TrialSpec
+from spaces.trial_spec import TestTimeAugmentation, TrialSpec, ValidationViews
 
 __all__ = [
     "DataSpec",
@@ -38,12 +38,14 @@ __all__ = [
     "SweepError",
     "SweepInterruptedError",
     "SweepSpec",
+    "TestTimeAugmentation",
     "TrialPaths",
     "TrialRecord",
     "TrialSpec",
     "TrialState",
     "TrialSummary",
     "UserError",
+    "ValidationViews",
     "backbone_family",
     "best_epoch",
     "curves_frame",

@@ -48,7 +48,7 @@ def load_sweep(
         With one line for every problem, each naming file, field, value, rule and remedy.
     """
     raw = _read(path)
-    _make_source_absolute(raw, path.absolute().parent)
+    _make_paths_absolute(raw, path.absolute().parent)
     overridden = [_apply(raw, override) for override in overrides]
     context = {"backbones": backbones} if backbones is not None else None
     problems = find_problems(raw, context)
@@ -108,10 +108,19 @@ def _read(path: Path) -> RawSweep:
     return raw
 
 
-def _make_source_absolute(raw: RawSweep, folder: Path) -> None:
-    data = raw.get("data")
+def _make_paths_absolute(raw: RawSweep, folder: Path) -> None:
+    """Put absolute paths in the places of the source of the data and of local weights."""
+    data, trial, space = (raw.get(part) for part in ("data", "trial", "space"))
     if isinstance(data, dict) and isinstance(data.get("source"), str) and data["source"]:
         data["source"] = absolute_source(data["source"], folder)
+    if isinstance(trial, dict) and isinstance(trial.get("weights"), str) and trial["weights"]:
+        trial["weights"] = absolute_source(trial["weights"], folder)
+    searched = space.get("weights") if isinstance(space, dict) else None
+    if isinstance(searched, dict) and isinstance(searched.get("choice"), list):
+        searched["choice"] = [
+            absolute_source(choice, folder) if isinstance(choice, str) and choice else choice
+            for choice in searched["choice"]
+        ]
 
 
 def absolute_source(source: str, folder: Path) -> str:
@@ -137,7 +146,7 @@ def _apply(raw: RawSweep, override: str) -> Location:
     fresh = value
     for key in reversed(keys):
         fresh = {key: fresh}
-    _make_source_absolute(fresh, Path.cwd())
+    _make_paths_absolute(fresh, Path.cwd())
     inner = raw
     for depth, key in enumerate(keys[:-1]):
         fresh = fresh[key]

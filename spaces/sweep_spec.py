@@ -129,13 +129,13 @@ class SweepSpec(BaseModel):
         problems = both_places(self.trial.model_fields_set, self.space.root)
         if not problems:
             problems += self._objective_problems() + self._image_size_problems()
-            problems += self._pretrained_problems()
+            problems += self._weights_problems() + self._training_problems()
         if problems:
             raise problems_error(problems)
         return self
 
     def _objective_problems(self) -> list[Problem]:
-        if self.objective in METRICS_UNDER_SHIFT and "clean" in self.candidates("validation_views"):
+        if self.objective in METRICS_UNDER_SHIFT and set(self.candidates("validation_views")) != {"shifts"}:
             rule = "needs trial.validation_views: shifts; set that or try val_balanced_accuracy"
             return [wrong(["objective"], self.objective, rule)]
         return []
@@ -146,15 +146,34 @@ class SweepSpec(BaseModel):
         rule = f"must be at most data.image_size, which is {stored}; try {stored}"
         return [wrong([_place(self, "image_size"), "image_size"], size, rule) for size in sizes]
 
-    def _pretrained_problems(self) -> list[Problem]:
+    def _weights_problems(self) -> list[Problem]:
+        if True not in self.candidates("pretrained"):
+            return []
+        where = [_place(self, "pretrained"), "pretrained"]
         backbones = self.candidates("backbone")
         if "pretrained" in self.space.root:
             backbones = self.space["pretrained"].when.get("backbone", backbones)
-        if True in self.candidates("pretrained") and "custom_cnn" in backbones:
-            where = [_place(self, "pretrained"), "pretrained"]
+        if "custom_cnn" in backbones:
             rule = "custom_cnn has no pretrained weights; try false, or leave custom_cnn out"
             return [wrong(where, True, rule)]
+        if any(self.candidates("weights")):
+            return [wrong(where, True, "must be false where trial.weights is given; try false")]
         return []
+
+    def _training_problems(self) -> list[Problem]:
+        problems = []
+        epochs, frozen = min(self.candidates("epochs")), max(self.candidates("frozen_epochs"))
+        if frozen >= epochs:
+            rule = f"must be below trial.epochs, which is {epochs}; try {epochs - 1}"
+            where = [_place(self, "frozen_epochs"), "frozen_epochs"]
+            problems.append(wrong(where, frozen, rule))
+        strides = [stride for stride in self.candidates("stem_stride") if stride]
+        outputs = [stride for stride in self.candidates("output_stride") if stride]
+        if strides and outputs and min(outputs) < max(strides):
+            rule = f"must be at least stem_stride, which is {max(strides)}; try 8"
+            where = [_place(self, "output_stride"), "output_stride"]
+            problems.append(wrong(where, min(outputs), rule))
+        return problems
 
 
 def _place(sweep: SweepSpec, name: str) -> str:

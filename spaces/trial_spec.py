@@ -11,6 +11,9 @@ TestTimeAugmentation = Literal["none", "flips", "turns", "full"]
 """Views averaged by a prediction: 1; 2 (left-right); 8 (flips and quarter turns); 16 (the 8, then
 shifted a little, and zoomed a little)."""
 
+ValidationViews = Literal["clean", "augmented", "shifts"]
+"""Images as they are; and varied copies of rare classes up to balance; or and under shifts."""
+
 
 class TrialSpec(BaseModel):
     """The specification of one training run; any field can be searched over instead of fixed."""
@@ -121,8 +124,8 @@ class TrialSpec(BaseModel):
     """Whether training images are mirrored at random, along both axes."""
 
     # How it runs.
-    validation_views: Literal["clean", "augmented", "shifts"] = "shifts"
-    """Validate on the images as they are; also on augmented copies, rare classes up to balance; or
+    validation_views: ValidationViews = "shifts"
+    """Validate on the images as they are, also on varied copies of rare classes up to balance, or
     also under the `selection` family of shifts."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Autocast of the forward pass; auto is bfloat16 on a GPU that has it, else float32."""

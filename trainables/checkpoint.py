@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -17,7 +18,7 @@ from spaces import EpochRecord, replacing
 from trainables.classifier import Classifier
 
 _HEADER_KEY = "cytosweep"
-_MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random."
+_MODEL, _EMA, _OPTIMIZER, _RANDOM = "model.", "ema.", "optimizer.", "random."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class TrainingState:
     """All that changes while a model is trained."""
 
     model: Classifier
+    ema: ModelEmaV3 | None
+    """The average of the model's weights, where the trial keeps one."""
     optimizer: Optimizer
     scheduler: LRScheduler
     generator: torch.Generator
@@ -35,11 +38,20 @@ class TrainingState:
     """Of the best epoch so far."""
     step: int = 0
     """Optimiser steps taken."""
+    micro_batches: int = 1
+    """Parts that a batch is cut into, so that it fits the device's memory."""
+
+    @property
+    def judged(self) -> Classifier:
+        """The model that is validated and kept: the average where there is one."""
+        return self.ema.module if self.ema else self.model
 
     def save(self, path: Path) -> None:
         """Write the state, all of it or nothing; torch's global generator is part of it."""
         optimizer = self.optimizer.state_dict()
         tensors = {_MODEL + name: tensor for name, tensor in self.model.state_dict().items()}
+        if self.ema:
+            tensors |= {_EMA + name: t for name, t in self.ema.module.state_dict().items()}
         for index, slots in optimizer["state"].items():
             tensors |= {f"{_OPTIMIZER}{index}.{name}": slots[name] for name in slots}
         tensors[_RANDOM + "batches"] = self.generator.get_state()
@@ -52,6 +64,7 @@ class TrainingState:
             "record": self.record and asdict(self.record),
             "best": self.best and asdict(self.best),
             "step": self.step,
+            "micro_batches": self.micro_batches,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -64,6 +77,8 @@ class TrainingState:
             facts = json.loads(file.metadata()[_HEADER_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # no mapping
         self.model.load_state_dict(_under(_MODEL, tensors))
+        if self.ema:
+            self.ema.module.load_state_dict(_under(_EMA, tensors))
         self.optimizer.load_state_dict(
             {"state": _slots(tensors), "param_groups": facts["param_groups"]}
         )
@@ -76,6 +91,7 @@ class TrainingState:
         self.record = EpochRecord(**facts["record"]) if facts["record"] else None
         self.best = EpochRecord(**facts["best"]) if facts["best"] else None
         self.step = facts["step"]
+        self.micro_batches = facts["micro_batches"]
 
 
 def _match_memory_formats(optimizer: Optimizer) -> None:

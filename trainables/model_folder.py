@@ -11,7 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from spaces import DataSpec, Resize, TrialSpec, UserError, replacing
+from spaces import (
+    DataSpec,
+    Resize,
+    TestTimeAugmentation,
+    TrialSpec,
+    UserError,
+    replacing,
+)
 from trainables.classifier import Classifier, build_classifier
 
 WEIGHTS = "model.safetensors"
@@ -46,6 +53,8 @@ class ModelCard(BaseModel):
     resize: Resize
     """How a picture becomes square before that."""
     normalisation: Normalisation
+    tta: TestTimeAugmentation = "none"
+    """Views of a picture whose probabilities are averaged."""
     trial: TrialSpec
     """Backbone, head and all choices of the training."""
     data: DataSpec
@@ -116,7 +125,7 @@ def load_model(folder: Path) -> tuple[Classifier, ModelCard]:
         )
     try:
         model = build_classifier(
-            card.trial.model_copy(update={"pretrained": False}),
+            card.trial.model_copy(update={"pretrained": False, "weights": None}),
             num_classes=len(card.classes),
             image_size=card.image_size,
             mean=card.normalisation.mean,

@@ -1,24 +1,33 @@
 """Training a model: the one loop that searching and retraining share."""
 
+import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import one_hot
+from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spaces import EpochRecord, TrialPaths, TrialSpec, is_better
-from trainables.augment import AugmentPolicy, augment
+from trainables.augment import augment, augment_policy
 from trainables.checkpoint import TrainingState
 from trainables.classifier import Classifier, build_classifier
+from trainables.ema import build_ema
+from trainables.feed import batches
+from trainables.loss import Loss, build_loss
+from trainables.mixing import mix
 from trainables.model_folder import ModelCard, Normalisation, save_model
-from trainables.optimizer import build_optimizer, build_scheduler, replay_scheduler
+from trainables.optimizer import build_optimizer
 from trainables.prediction import Validation, validate
-from trainables.split import Indices
+from trainables.sampling import epoch_order
+from trainables.schedule import build_scheduler, replay_scheduler
 from trainables.trial_data import TrialData, View, to_unit
 
 Report = Callable[[EpochRecord], None]
@@ -27,9 +36,11 @@ Report = Callable[[EpochRecord], None]
 Clock = Callable[[], float]
 """Seconds from some fixed moment."""
 
+_log = logging.getLogger(__name__)
+
 
 class TrainingDivergedError(ArithmeticError):
-    """A loss that is not finite."""
+    """A loss or a gradient that is not finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +60,6 @@ class TrainPlan:
     """Learning rates to use one after the other instead of the schedule."""
     steps_per_replay: int = 1
     """Optimiser steps for which each of them holds."""
-
-
-def augment_policy(spec: TrialSpec) -> AugmentPolicy:
-    """Return how a trial varies its training images."""
-    return AugmentPolicy(
-        ops=spec.augment_ops,
-        magnitude=spec.augment_magnitude,
-        flips=spec.flips,
-        zoom=spec.augment_zoom,
-        erase=spec.augment_erase,
-    )
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
@@ -93,50 +93,134 @@ def train(
     Raises
     ------
     TrainingDivergedError
-        Where the loss is not finite.
+        Where the loss or the gradient is not finite.
     """
     spec, device = plan.spec, torch.device(plan.device)
     state = _start(plan, data, device)
     policy = augment_policy(spec)
-    loss_of = _loss(spec, data, device)
+    labels = data.store.labels[data.split.train]
+    loss = _build_loss(spec, labels, data.num_classes, device)
     seconds_before = state.record.seconds if state.record else 0.0
     began = clock()
     if state.record:  # whoever listened may have died before hearing of it
         report(state.record)
     while state.step < plan.steps and not _is_stalled(state, spec):
         epoch_began, num_images = clock(), 0
-        losses: list[Tensor] = []
-        rates: list[float] = []
-        state.model.train()
-        for indices in _batches(data.split.train, spec.batch_size, state, plan.steps):
-            images = augment(to_unit(data.store.images[indices], device), policy, state.generator)
-            labels = torch.from_numpy(data.store.labels[indices]).to(device, non_blocking=True)
-            rates.append(state.optimizer.param_groups[0]["lr"])
-            loss = loss_of(state.model(images), labels)
-            loss.backward()
+        taken = _Steps(losses=[], norms=[], rates=[])
+        _set_learning(state.model, is_frozen=_epoch(state) <= spec.frozen_epochs)
+        order = epoch_order(labels, spec.sampling, state.generator)
+        count = min(steps_per_epoch(len(labels), spec.batch_size), plan.steps - state.step)
+        for batch in batches(
+            data.store,
+            data.split.train,
+            order,
+            batch_size=spec.batch_size,
+            count=count,
+            device=device,
+        ):
+            images = augment(
+                to_unit(batch.pixels, device), policy, state.generator, repeated=batch.repeated
+            )
+            images, targets = mix(
+                images,
+                one_hot(batch.labels, data.num_classes).float(),
+                mixup=spec.mixup,
+                cutmix=spec.cutmix,
+                generator=state.generator,
+            )
+            taken.losses.append(_backward(state, images, targets, loss, spec))
+            taken.norms.append(clip_grad_norm_(state.model.parameters(), spec.clip_grad or math.inf))
+            taken.rates.append(state.optimizer.param_groups[0]["lr"])
             state.optimizer.step()
             state.optimizer.zero_grad()
             if not isinstance(state.scheduler, ReduceLROnPlateau):
                 state.scheduler.step()
-            losses.append(loss.detach())
-            num_images += len(indices)
             state.step += 1
-        train_loss = _mean_loss(losses, rates, state)
+            if state.ema:
+                state.ema.update(state.model, state.step)
+            num_images += len(images)
+        train_loss = _mean_loss(taken, state)
         images_per_s = num_images / (clock() - epoch_began)
-        validation = validate(state.model, views, device) if views else None
+        with torch.compiler.set_stance("force_eager"):  # compiling again would not pay
+            validation = validate(state.judged, views, device) if views else None
         record = EpochRecord(
             epoch=_epoch(state),
             seconds=seconds_before + clock() - began,
             train_loss=train_loss,
-            learning_rate=rates[-1],
+            learning_rate=taken.rates[-1],
             images_per_s=images_per_s,
-            **_measured(validation, rates[-1], state),
+            **_measured(validation, taken.rates[-1], state),
         )
         if isinstance(state.scheduler, ReduceLROnPlateau) and views:
             state.scheduler.step(getattr(record, plan.objective))
         _remember(state, record, plan, data)
         report(record)
-    return state.model
+    return state.judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """What the steps of an epoch came to, one entry each, still on the device."""
+
+    losses: list[Tensor]
+    norms: list[Tensor]
+    rates: list[float]
+
+
+def _backward(
+    state: TrainingState, images: Tensor, targets: Tensor, loss: Loss, spec: TrialSpec
+) -> Tensor:
+    """Leave the gradient of a batch in the model and return the batch's mean loss.
+
+    Where the device's memory does not suffice, the batch is halved into micro-batches, whose
+    gradients add up to that of the whole (but for the statistics of batch normalisation), and
+    stays so for the rest of the run.
+    """
+    weight = loss.weight(targets)
+    while True:
+        pairs = zip(
+            images.chunk(state.micro_batches), targets.chunk(state.micro_batches), strict=True
+        )
+        try:
+            parts = [_backward_part(state.model, *pair, loss, weight, spec) for pair in pairs]
+            return torch.stack(parts).sum()
+        except torch.OutOfMemoryError:
+            if 4 * state.micro_batches > len(images):  # batch normalisation needs two images
+                raise
+        state.optimizer.zero_grad()
+        torch.cuda.empty_cache()
+        state.micro_batches *= 2
+        _log.warning(
+            "out of memory: a batch of %d images now takes %d parts",
+            len(images),
+            state.micro_batches,
+        )
+
+
+def _backward_part(
+    model: Classifier, images: Tensor, targets: Tensor, loss: Loss, weight: Tensor, spec: TrialSpec
+) -> Tensor:
+    with autocast(spec, images.device):
+        logits = model(images)
+    part = loss.total(logits, targets) / weight
+    part.backward()
+    return part.detach()
+
+
+def autocast(spec: TrialSpec, device: torch.device) -> torch.autocast:
+    """Return the context in which a trial's forward passes run."""
+    is_bfloat16 = spec.precision == "bfloat16" or (
+        spec.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16)
+
+
+def _set_learning(model: Classifier, *, is_frozen: bool) -> None:
+    """Put the model into training; a frozen backbone keeps its weights and its statistics."""
+    model.train()
+    model.backbone.requires_grad_(not is_frozen)
+    if is_frozen:
+        model.backbone.eval()
 
 
 def _start(plan: TrainPlan, data: TrialData, device: torch.device) -> TrainingState:
@@ -150,6 +234,9 @@ def _start(plan: TrainPlan, data: TrialData, device: torch.device) -> TrainingSt
         std=data.std,
     )
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
+    if plan.spec.compile:
+        # The backbone alone: the head's dropout would be a constant of the compiled code.
+        model.backbone.compile(dynamic=False)
     optimizer = build_optimizer(model, plan.spec)
     if plan.replay:
         scheduler = replay_scheduler(optimizer, plan.spec, plan.replay, plan.steps_per_replay)
@@ -159,33 +246,24 @@ def _start(plan: TrainPlan, data: TrialData, device: torch.device) -> TrainingSt
         )
     generator = torch.Generator(device).manual_seed(plan.seed)
     state = TrainingState(
-        model=model, optimizer=optimizer, scheduler=scheduler, generator=generator
+        model=model,
+        ema=build_ema(model, plan.spec.ema),
+        optimizer=optimizer,
+        scheduler=scheduler,
+        generator=generator,
     )
     if plan.paths and plan.paths.last.exists():
         state.load(plan.paths.last)
     return state
 
 
-def _loss(spec: TrialSpec, data: TrialData, device: torch.device) -> nn.CrossEntropyLoss:
-    weights = None
-    if spec.class_weights == "balanced":
-        labels = data.store.labels[data.split.train]
-        counts = np.bincount(labels, minlength=data.num_classes)
-        # A class without an image has no weight, or label smoothing would train on it alone.
-        balanced = np.where(counts, len(labels) / (np.count_nonzero(counts) * counts.clip(1)), 0.0)
-        weights = torch.from_numpy(balanced).float().to(device)
-    return nn.CrossEntropyLoss(weights, label_smoothing=spec.label_smoothing)
-
-
-def _batches(
-    indices: Indices, batch_size: int, state: TrainingState, steps: int
-) -> Iterator[Indices]:
-    """Yield the batches of one epoch in random order, whole ones only, as many as `steps` leave."""
-    generator = state.generator
-    order = torch.randperm(len(indices), generator=generator, device=generator.device).cpu().numpy()
-    count = min(steps_per_epoch(len(indices), batch_size), steps - state.step)
-    for start in range(0, count * batch_size, batch_size):
-        yield np.sort(indices[order[start : start + batch_size]])
+def _build_loss(
+    spec: TrialSpec, labels: NDArray[np.int64], num_classes: int, device: torch.device
+) -> Loss:
+    counts = np.bincount(labels, minlength=num_classes)
+    if spec.sampling == "balanced":  # the classes are seen equally often already
+        counts = np.where(counts, counts.max(), 0)
+    return build_loss(spec, counts, device)
 
 
 def _is_stalled(state: TrainingState, spec: TrialSpec) -> bool:
@@ -194,17 +272,18 @@ def _is_stalled(state: TrainingState, spec: TrialSpec) -> bool:
     return state.record.epoch - state.best.epoch >= spec.early_stopping
 
 
-def _mean_loss(losses: list[Tensor], rates: list[float], state: TrainingState) -> float:
+def _mean_loss(taken: _Steps, state: TrainingState) -> float:
     """Return the mean; asked once an epoch, since every question waits for the device."""
-    values = torch.stack(losses)
-    mean = float(values.mean())
-    if not math.isfinite(mean):
-        bad = int((~values.isfinite()).nonzero()[0]) if not values.isfinite().all() else 0
-        raise TrainingDivergedError(
-            f"the loss is {float(values[bad])} in epoch {_epoch(state)}, step {bad + 1} of"
-            f" {len(losses)}, at learning rate {rates[bad]:.3g}; try a lower learning_rate"
-        )
-    return mean
+    losses, norms = torch.stack(taken.losses), torch.stack(taken.norms)
+    for what, values in (("loss", losses), ("norm of the gradient", norms)):
+        if not values.isfinite().all():
+            bad = int((~values.isfinite()).nonzero()[0])
+            raise TrainingDivergedError(
+                f"the {what} is {float(values[bad])} in epoch {_epoch(state)}, step {bad + 1} of"
+                f" {len(values)}, at learning rate {taken.rates[bad]:.3g}; try a lower"
+                " learning_rate, or clip_grad: 1.0"
+            )
+    return float(losses.mean())
 
 
 def _epoch(state: TrainingState) -> int:
@@ -241,7 +320,7 @@ def _remember(state: TrainingState, record: EpochRecord, plan: TrainPlan, data: 
     ):
         state.best = record
         if plan.paths:
-            save_model(plan.paths.best, state.model, model_card(state.model, plan, data))
+            save_model(plan.paths.best, state.judged, model_card(state.judged, plan, data))
     if plan.paths:
         state.save(plan.paths.last)
 
@@ -255,6 +334,7 @@ def model_card(model: Classifier, plan: TrainPlan, data: TrialData) -> ModelCard
         normalisation=Normalisation(
             mean=tuple(model.mean.flatten().tolist()), std=tuple(model.std.flatten().tolist())
         ),
+        tta=plan.spec.tta,
         trial=plan.spec,
         data=data.spec,
         data_fingerprint=data.store.fingerprint,

@@ -15,7 +15,7 @@ from trainables.classifier import Classifier
 from trainables.model_folder import load_model
 from trainables.prediction import predictions_frame, validate
 from trainables.training import Clock, Report, TrainPlan, steps_per_epoch, train
-from trainables.trial_data import TrialData, View
+from trainables.trial_data import TrialData
 
 _NUM_TIMED = 20
 
@@ -44,11 +44,13 @@ def run_trial(
     A trial that was cut goes on from its last checkpoint. `report` may end it by raising.
     """
     torch.set_num_threads(job.num_threads)
+    if job.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     paths = TrialPaths(job.folder)
     job.folder.mkdir(parents=True, exist_ok=True)
     config = {"seed": job.seed, "objective": job.objective, "trial": job.spec.model_dump()}
     write_text(paths.config, json.dumps(config, indent=2) + "\n")
-    views = trial_views(job.spec, data)
+    views = data.views(job.spec.validation_views)
     epoch_steps = steps_per_epoch(len(data.split.train), job.spec.batch_size)
     plan = TrainPlan(
         spec=job.spec,
@@ -70,11 +72,6 @@ def run_trial(
         latency_ms=latency_ms(model, data.spec.image_size, device, clock),
         peak_memory_mb=peak_memory_mb(device),
     )
-
-
-def trial_views(spec: TrialSpec, data: TrialData) -> tuple[View, ...]:
-    """Return what a trial is validated on, the clean view first."""
-    return (data.clean, *data.shifts) if spec.validation_views == "shifts" else (data.clean,)
 
 
 def latency_ms(model: Classifier, image_size: int, device: torch.device, clock: Clock) -> float:

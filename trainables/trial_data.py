@@ -1,14 +1,16 @@
 """The data of a trial: the store, its split, and the views that a model is validated on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spaces import DataSpec
+from spaces import DataSpec, ValidationViews
+from trainables.augment import AugmentPolicy, augment
 from trainables.open_source import open_source
 from trainables.picture import Pixels
 from trainables.shifts import apply_shift, shift_names
@@ -22,6 +24,8 @@ _MAX_STATISTICS_IMAGES = 2000
 _NUM_SEVERITIES = 5
 _LEAST_STD = 1 / 255
 _CHUNK = 256
+_MAX_COPIES = 9
+_VALIDATION_POLICY = AugmentPolicy(ops=1, magnitude=9, flips=True, zoom=0.2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class View:
             yield self.images[self.indices[start : start + size]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialData:
     """Everything a trial reads; nothing of it is copied from one trial to the next."""
 
@@ -58,15 +62,35 @@ class TrialData:
     """Mean of each channel over the training images, 0..1."""
     std: tuple[float, float, float]
     """Standard deviation of each channel over the training images, 0..1."""
-    clean: View
-    """All validation images."""
-    shifts: tuple[View, ...]
-    """A fixed subset of the validation images under every shift of the `selection` family."""
-
     @property
     def num_classes(self) -> int:
         """Number of classes, also those without an image."""
         return len(self.store.class_names)
+
+    @cached_property
+    def clean(self) -> View:
+        """All validation images."""
+        return clean_view(self.store, self.split.validation)
+
+    @cached_property
+    def augmented(self) -> View:
+        """All validation images, and varied copies of the rare classes' up to balance."""
+        return augmented_view(self.store, self.split.validation, self.spec.split.seed)
+
+    @cached_property
+    def shifts(self) -> tuple[View, ...]:
+        """A fixed subset of the validation images under every shift of the `selection` family."""
+        return shift_views(self.store, self.split.validation, self.spec.split.seed)
+
+    def views(self, kind: ValidationViews) -> tuple[View, ...]:
+        """Return what a trial is validated on: first what `val_*` is measured on, then shifts."""
+        match kind:
+            case "clean":
+                return (self.clean,)
+            case "augmented":
+                return (self.augmented,)
+            case "shifts":
+                return (self.clean, *self.shifts)
 
 
 def load_trial_data(spec: DataSpec, *, progress: Progress | None = None) -> TrialData:
@@ -81,8 +105,6 @@ def load_trial_data(spec: DataSpec, *, progress: Progress | None = None) -> Tria
         split=split,
         mean=mean,
         std=std,
-        clean=clean_view(store, split.validation),
-        shifts=shift_views(store, split.validation, spec.split.seed),
     )
 
 
@@ -115,6 +137,43 @@ def clean_view(store: ImageStore, indices: Indices) -> View:
     )
 
 
+def augmented_view(store: ImageStore, indices: Indices, seed: int) -> View:
+    """Return the given images, and varied copies of those of rare classes, until all are balanced.
+
+    A class of which all copies would make more than nine of ten images is given nine copies of
+    each: more would tell nothing new.
+    """
+    labels = store.labels[indices]
+    counts = np.bincount(labels)
+    rng = np.random.default_rng(seed)
+    copied = [
+        rng.permutation(np.tile(np.flatnonzero(labels == label), _MAX_COPIES))[: counts.max() - n]
+        for label, n in enumerate(counts)
+        if n
+    ]
+    copies = np.sort(np.concatenate(copied))
+    chosen = np.concatenate([np.arange(len(indices)), copies])
+    varied = _varied(store.images[indices[copies]], seed)
+    return View(
+        name="augmented",
+        images=np.concatenate([store.images[indices], varied]),
+        indices=np.arange(len(chosen)),
+        labels=labels[chosen],
+        rows=store.rows[indices[chosen]],
+        severities=np.zeros(len(chosen), dtype=np.int64),
+    )
+
+
+def _varied(pixels: Pixels, seed: int) -> Pixels:
+    """Return `[n, S, S, 3]` pixels, each turned, mirrored, zoomed and recoloured in its own way."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def vary(images: Tensor, _: slice) -> Tensor:
+        return augment(images, _VALIDATION_POLICY, generator)
+
+    return _mapped(pixels, vary)
+
+
 def shift_views(store: ImageStore, indices: Indices, seed: int) -> tuple[View, ...]:
     """Return a fixed random subset of the images under every shift of the `selection` family.
 
@@ -141,20 +200,24 @@ def shift_views(store: ImageStore, indices: Indices, seed: int) -> tuple[View, .
 def shifted_pixels(pixels: Pixels, name: str, severities: NDArray[np.int64], seed: int) -> Pixels:
     """Return `[n, S, S, 3]` pixels under the shift `name` at `[n]` severities 1..5."""
     generator = torch.Generator().manual_seed(seed)
-    shifted = np.empty_like(pixels)
+
+    def shift(images: Tensor, part: slice) -> Tensor:
+        return apply_shift(images, name, torch.from_numpy(severities[part]), generator)
+
+    return _mapped(pixels, shift)
+
+
+def _mapped(pixels: Pixels, change: Callable[[Tensor, slice], Tensor]) -> Pixels:
+    """Return `[n, S, S, 3]` pixels after `change`, which is given images in 0..1 and their rows."""
+    changed = np.empty_like(pixels)
     for start in range(0, len(pixels), _CHUNK):
         part = slice(start, start + _CHUNK)
-        images = apply_shift(
-            to_unit(pixels[part], torch.device("cpu")),
-            name,
-            torch.from_numpy(severities[part]),
-            generator,
-        )
-        shifted[part] = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return shifted
+        images = change(to_unit(pixels[part].copy(), torch.device("cpu")), part)
+        changed[part] = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return changed
 
 
-def to_unit(pixels: Pixels, device: torch.device) -> Tensor:
+def to_unit(pixels: Pixels | Tensor, device: torch.device) -> Tensor:
     """Return `[B, S, S, 3]` uint8 as `[B, 3, S, S]` float32 in 0..1, channels_last, on `device`."""
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
+    batch = torch.as_tensor(pixels).to(device, non_blocking=True)
     return batch.permute(0, 3, 1, 2).float().div_(255)
