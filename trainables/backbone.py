@@ -5,7 +5,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import MobileNetV3
+from timm.models import EfficientNet, MobileNetV3
 from torch import nn
 
 from spaces import TrialSpec, UserError
@@ -61,35 +61,37 @@ def _timm_backbone(spec: TrialSpec, image_size: int) -> Any:  # Any: timm's own 
         options["img_size"] = image_size
     if spec.drop_path:
         options["drop_path_rate"] = spec.drop_path
-    has_builder = spec.output_stride is not None and not _is_mobilenet(name)
-    if has_builder:
-        options["output_stride"] = spec.output_stride
+    by_timm = spec.output_stride is not None and not _has_inverted_blocks(name)
+    if by_timm:
+        # timm counts on a stem of stride 2.
+        factor = _OWN_STEM_STRIDE // (spec.stem_stride or _OWN_STEM_STRIDE)
+        options["output_stride"] = factor * (spec.output_stride or 0)
     create = partial(timm.create_model, name, pretrained=spec.pretrained, **options)
     try:
         backbone = create()
     except Exception as error:  # the hub client and timm's models raise errors of many kinds
-        if spec.pretrained and not has_builder:
+        if spec.pretrained and not by_timm:
             raise WeightsError(
                 f"pretrained weights of {name} cannot be fetched ({type(error).__name__}); connect"
                 " to the hub once, set HF_HUB_CACHE to a filled cache, give trial.weights: FILE, or"
                 " set trial.pretrained: false"
             ) from error
-        if has_builder or spec.drop_path:
+        if by_timm or spec.drop_path:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise BackboneError(_lacks(spec, reason)) from error
         raise
     if spec.stem_stride is not None:
         _set_stem_stride(backbone, spec)
-    if spec.output_stride is not None and not has_builder:
+    if spec.output_stride is not None and not by_timm:
         _dilate(backbone, spec)
     return backbone
 
 
 @cache
-def _is_mobilenet(name: str) -> bool:
-    """Return whether timm builds `name` as a MobileNetV3, whose constructor takes no stride."""
+def _has_inverted_blocks(name: str) -> bool:
+    """Return whether timm's `name` is a MobileNetV3, which takes no output stride, or like one."""
     with torch.device("meta"):
-        return isinstance(timm.create_model(name, num_classes=0), MobileNetV3)
+        return isinstance(timm.create_model(name, num_classes=0), (EfficientNet, MobileNetV3))
 
 
 def _set_stem_stride(backbone: Any, spec: TrialSpec) -> None:  # Any: timm's own attributes
@@ -101,20 +103,20 @@ def _set_stem_stride(backbone: Any, spec: TrialSpec) -> None:  # Any: timm's own
     stem.stride = (spec.stem_stride, spec.stem_stride)
 
 
-def _dilate(backbone: MobileNetV3, spec: TrialSpec) -> None:
+def _dilate(backbone: EfficientNet | MobileNetV3, spec: TrialSpec) -> None:
     """Turn strides beyond the output stride into dilations, as timm's own builder does."""
     stride, dilation = backbone.conv_stem.stride[0], 1
     assert spec.output_stride is not None  # asked by the caller
     for module in backbone.blocks.modules():
         if not isinstance(module, nn.Conv2d) or module.kernel_size[0] == 1:
             continue
-        if module.stride[0] > 1 and stride * module.stride[0] > spec.output_stride:
-            dilation *= module.stride[0]
-            module.stride = (1, 1)
-        stride *= module.stride[0]
         module.dilation = (dilation, dilation)
         reach = dilation * (module.kernel_size[0] - 1) // 2
         module.padding = (reach, reach)
+        if stride * module.stride[0] > spec.output_stride:
+            dilation *= module.stride[0]
+            module.stride = (1, 1)
+        stride *= module.stride[0]
     if stride > spec.output_stride:
         raise BackboneError(_lacks(spec, f"its stem alone has stride {stride}"))
 
