@@ -1,5 +1,6 @@
 """A small residual network for small pictures and training from scratch."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -27,6 +28,11 @@ class CustomCnn(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return `[B, 4 * width]` features of `[B, 3, H, W]` normalised images, H and W >= 16."""
         return torch.amax(self.stages(images), dim=(2, 3))
+
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:  # noqa: ARG002  # timm's
+        """Return from a parameter's name its stage, 0..3, as timm's models do for their layers."""
+        # Three modules a stage; the pooling, which begins all but the first, has no parameters.
+        return lambda name: int(name.split(".")[1]) // 3
 
 
 class _Residual(nn.Module):

@@ -16,8 +16,9 @@ from trainables.augment import AugmentPolicy, augment
 from trainables.checkpoint import TrainingState
 from trainables.classifier import Classifier, build_classifier
 from trainables.model_folder import ModelCard, Normalisation, save_model
-from trainables.optimizer import build_optimizer, build_scheduler, replay_scheduler
+from trainables.optimizer import build_optimizer
 from trainables.prediction import Validation, validate
+from trainables.schedule import build_scheduler, replay_scheduler
 from trainables.split import Indices
 from trainables.trial_data import TrialData, View, to_unit
 
