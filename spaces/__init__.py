@@ -23,7 +23,7 @@ from spaces.search_space import SearchSpace
 from spaces.sweep_file import SweepError, load_sweep, save_sweep
 from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
 from spaces.table import curves_frame, kept_checkpoints, trial_records, trials_frame
-from spaces.trial_spec import TrialSpec
+from spaces.trial_spec import TestTimeAugmentation, TrialSpec
 
 __all__ = [
     "DataSpec",
@@ -38,6 +38,7 @@ __all__ = [
     "SweepError",
     "SweepInterruptedError",
     "SweepSpec",
+    "TestTimeAugmentation",
     "TrialPaths",
     "TrialRecord",
     "TrialSpec",
