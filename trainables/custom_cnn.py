@@ -40,13 +40,15 @@ class CustomCnn(nn.Module):
         stages: list[nn.Module] = []
         for stage in range(_NUM_STAGES):
             channels = (stage + 1) * width
-            if stage and (output_stride is None or 2 * stride <= output_stride):
-                stages.append(nn.MaxPool2d(2))
-                stride *= 2
-            stages += [
-                _convolution(before, channels, stride=1 if stage else stem_stride),
-                _Residual(channels, drop_path * stage / (_NUM_STAGES - 1)),
-            ]
+            halves = stage > 0 and (output_stride is None or 2 * stride <= output_stride)
+            stages.append(
+                nn.Sequential(
+                    nn.MaxPool2d(2) if halves else nn.Identity(),
+                    _convolution(before, channels, stride=1 if stage else stem_stride),
+                    _Residual(channels, drop_path * stage / (_NUM_STAGES - 1)),
+                )
+            )
+            stride *= 2 if halves else 1
             before = channels
         self.stages = nn.Sequential(*stages)
         self.num_features = before
@@ -54,6 +56,11 @@ class CustomCnn(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return `[B, 4 * width]` features of `[B, 3, H, W]` normalised images, H and W >= 16."""
         return torch.amax(self.stages(images), dim=(2, 3))
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """Return, as timm's models do, the pattern of names that tells the stage of a weight."""
+        del coarse  # timm asks for coarse or fine groups: a stage is both
+        return {"stages": r"^stages\.(\d+)"}
 
 
 class _Residual(nn.Module):

@@ -1,62 +1,65 @@
-"""The optimiser and the learning-rate schedule of a trial."""
+"""The optimiser of a trial, and which weights it moves how fast."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable
+from typing import Any
 
 import timm.optim
+from timm.optim.lion import Lion
 from torch import nn
-from torch.optim import Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import (
-    ConstantLR,
-    LambdaLR,
-    LRScheduler,
-    OneCycleLR,
-    ReduceLROnPlateau,
-)
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from spaces import TrialSpec, is_higher_better
+from spaces import TrialSpec
+from trainables.classifier import Classifier
 
-_PLATEAU_FACTOR = 0.2
-_WARM_UP = 0.25
+_MOMENTUM = 0.9
+
+_Groups = list[dict[str, Any]]  # Any: torch's own mixture of weights and options
 
 
 def build_optimizer(model: nn.Module, spec: TrialSpec) -> Optimizer:
-    """Return the optimiser; biases, normalisation and what timm's backbone exempts do not decay."""
-    exempt: Callable[[], set[str]] = getattr(model, "no_weight_decay", set)
-    groups = timm.optim.param_groups_weight_decay(  # type: ignore[attr-defined]  # not in its __all__
-        model, spec.weight_decay, no_weight_decay_list=exempt()
-    )
-    kind: type[Adam] = {"adam": Adam, "adamw": AdamW}[spec.optimizer]
-    return kind(groups, lr=spec.learning_rate, fused=True)
+    """Return the optimiser, the group of the highest learning rate, the head's, first.
 
+    Biases, normalisation and what timm's backbone exempts do not decay. Weights that need no
+    gradient now are left out for ever: freeze none before.
 
-def build_scheduler(
-    optimizer: Optimizer, spec: TrialSpec, *, objective: str, steps: int
-) -> LRScheduler:
-    """Return the schedule over `steps` optimiser steps; torch's own, with its defaults.
-
-    `plateau` is stepped once an epoch with the objective, the others at every optimiser step.
+    Parameters
+    ----------
+    model : Module
+        A Classifier, if `layer_decay` is below 1.
+    spec : TrialSpec
     """
-    if spec.schedule == "plateau":
-        mode: Literal["min", "max"] = "max" if is_higher_better(objective) else "min"
-        return ReduceLROnPlateau(
-            optimizer, mode, factor=_PLATEAU_FACTOR, patience=spec.plateau_patience
-        )
-    if spec.schedule == "onecycle":
-        # One more than is taken: the scheduler steps once when it is made. A warm-up of exactly
-        # one step would make torch divide by zero.
-        total = steps + 1
-        warm_up = _WARM_UP if total * _WARM_UP != 1 else 2 * _WARM_UP
-        return OneCycleLR(optimizer, spec.learning_rate, total_steps=total, pct_start=warm_up)
-    return ConstantLR(optimizer, factor=1.0, total_iters=0)
+    groups, rate = _parameter_groups(model, spec), spec.learning_rate
+    match spec.optimizer:
+        case "adam":
+            return Adam(groups, lr=rate, fused=True)
+        case "adamw":
+            return AdamW(groups, lr=rate, fused=True)
+        case "sgd":
+            return SGD(groups, lr=rate, momentum=_MOMENTUM, nesterov=True, fused=True)
+        case "lion":
+            return Lion(groups, lr=rate)
 
 
-def replay_scheduler(
-    optimizer: Optimizer, spec: TrialSpec, rates: Sequence[float], steps_per_rate: int
-) -> LRScheduler:
-    """Return a schedule that gives each recorded learning rate for `steps_per_rate` steps."""
+def _parameter_groups(model: nn.Module, spec: TrialSpec) -> _Groups:
+    if spec.layer_decay == 1:
+        return _decayed_or_not(model, spec)
+    assert isinstance(model, Classifier)
+    groups = [group | {"lr_scale": 1.0} for group in _decayed_or_not(model.head, spec)]
+    layers: _Groups = timm.optim.param_groups_layer_decay(  # type: ignore[attr-defined]  # not in its __all__
+        model.backbone, spec.weight_decay, _exempt(model.backbone), layer_decay=spec.layer_decay
+    )
+    # timm leaves the last layer as it is; here the head is beyond that.
+    groups += [group | {"lr_scale": spec.layer_decay * group["lr_scale"]} for group in layers]
+    return [group | {"lr": spec.learning_rate * group["lr_scale"]} for group in groups]
 
-    def factor(step: int) -> float:
-        return rates[min(step // steps_per_rate, len(rates) - 1)] / spec.learning_rate
 
-    return LambdaLR(optimizer, factor)
+def _decayed_or_not(module: nn.Module, spec: TrialSpec) -> _Groups:
+    groups: _Groups = timm.optim.param_groups_weight_decay(  # type: ignore[attr-defined]  # not in its __all__
+        module, spec.weight_decay, no_weight_decay_list=_exempt(module)
+    )
+    return groups
+
+
+def _exempt(module: nn.Module) -> set[str]:
+    exempt: Callable[[], set[str]] = getattr(module, "no_weight_decay", set)
+    return exempt()

@@ -8,18 +8,29 @@ import pandas as pd
 import torch
 from torch import nn
 
+from spaces import TestTimeAugmentation
 from trainables.metrics import Probabilities, Scores, balanced_accuracy, score
 from trainables.picture import Pixels
 from trainables.trial_data import View, to_unit
+from trainables.tta import averaged
 
 BATCH = 256
 
 
-def predict(model: nn.Module, batches: Iterable[Pixels], device: torch.device) -> Probabilities:
-    """Return the class probabilities `[n, K]` of uint8 images `[B, S, S, 3]`, batch after batch."""
+def predict(
+    model: nn.Module,
+    batches: Iterable[Pixels],
+    device: torch.device,
+    *,
+    tta: TestTimeAugmentation = "none",
+) -> Probabilities:
+    """Return the class probabilities `[n, K]` of uint8 images `[B, S, S, 3]`, batch after batch.
+
+    They are the mean over the views that `tta` asks for.
+    """
     model.eval()
     with torch.inference_mode():
-        parts = [model(to_unit(batch, device)).float().softmax(dim=1).cpu() for batch in batches]
+        parts = [averaged(model, to_unit(batch, device), tta).cpu() for batch in batches]
     return torch.cat(parts).numpy()
 
 

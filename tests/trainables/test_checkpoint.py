@@ -5,7 +5,8 @@ from torch import nn
 from spaces import EpochRecord
 from tests.trainables.builders import trial_spec
 from trainables.checkpoint import TrainingState
-from trainables.optimizer import build_optimizer, build_scheduler
+from trainables.optimizer import build_optimizer
+from trainables.schedule import build_scheduler
 
 RECORD = EpochRecord(
     epoch=2, seconds=1.5, train_loss=0.1, learning_rate=1 / 3, images_per_s=9.0, val_loss=0.7
@@ -49,8 +50,8 @@ def test_state_that_was_read_back_knows_its_records_and_step(tmp_path, record):
     assert (read.record, read.best, read.step) == (record, record, 3)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-@pytest.mark.parametrize("schedule", ["plateau", "onecycle", "constant"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "lion"])
+@pytest.mark.parametrize("schedule", ["plateau", "onecycle", "cosine", "constant"])
 def test_state_that_was_read_back_goes_on_to_the_last_bit(tmp_path, schedule, optimizer):
     state = training_state(schedule=schedule, optimizer=optimizer, weight_decay=0.1)
     take_steps(state, 3)

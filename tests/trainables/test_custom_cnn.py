@@ -29,3 +29,12 @@ def test_every_parameter_gets_a_gradient():
     network = CustomCnn(4)
     network(torch.rand(4, 3, 32, 32)).square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_parameters_are_grouped_by_the_resolution_of_their_stage():
+    network = CustomCnn(4)
+    stage_of, stages = network.group_matcher(), {}
+    for name, parameter in network.named_parameters():
+        if name.endswith("0.weight") and parameter.ndim == 4:
+            stages.setdefault(stage_of(name), set()).add(len(parameter) // 4)
+    assert stages == {0: {1}, 1: {2}, 2: {3}, 3: {4}}

@@ -28,6 +28,15 @@ def test_predictions_are_probabilities_in_the_order_of_the_images():
     np.testing.assert_array_equal(together, apart)
 
 
+def test_prediction_is_averaged_over_the_views_asked_for():
+    images, model = pictures(4, size=8), Brightness()
+    model.forward = lambda images: 5 * images[:, :, 0, 0]
+    found = predict(model, [images[:3], images[3:]], CPU, tta="flips")
+    corners = [torch.tensor(images[:, 0, x] / 255) for x in (0, -1)]
+    expected = sum((5 * corner).softmax(dim=1) for corner in corners) / 2
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_model_predicts_in_evaluation_mode_without_gradients():
     model = Brightness().train()
     predict(model, [pictures(2)], CPU)
