@@ -135,7 +135,9 @@ class SweepSpec(BaseModel):
         return self
 
     def _objective_problems(self) -> list[Problem]:
-        if self.objective in METRICS_UNDER_SHIFT and set(self.candidates("validation_views")) != {"shifts"}:
+        if self.objective in METRICS_UNDER_SHIFT and set(self.candidates("validation_views")) != {
+            "shifts"
+        }:
             rule = "needs trial.validation_views: shifts; set that or try val_balanced_accuracy"
             return [wrong(["objective"], self.objective, rule)]
         return []

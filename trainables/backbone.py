@@ -44,8 +44,9 @@ def build_backbone(spec: TrialSpec, image_size: int) -> tuple[nn.Module, int]:
         backbone: nn.Module = own
         features = own.num_features
     else:
-        backbone = _timm_backbone(spec, image_size)
-        features = getattr(backbone, "head_hidden_size", None) or backbone.num_features
+        built = _timm_backbone(spec, image_size)
+        backbone = built
+        features = getattr(built, "head_hidden_size", None) or built.num_features
     if spec.batch_norm_momentum is not None:
         for module in backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -67,6 +68,7 @@ def _timm_backbone(spec: TrialSpec, image_size: int) -> Any:  # Any: timm's own 
         factor = _OWN_STEM_STRIDE // (spec.stem_stride or _OWN_STEM_STRIDE)
         options["output_stride"] = factor * (spec.output_stride or 0)
     create = partial(timm.create_model, name, pretrained=spec.pretrained, **options)
+    backbone: Any  # Any: as above
     try:
         backbone = create()
     except Exception as error:  # the hub client and timm's models raise errors of many kinds

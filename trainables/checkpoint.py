@@ -26,12 +26,12 @@ class TrainingState:
     """All that changes while a model is trained."""
 
     model: Classifier
-    ema: ModelEmaV3 | None
-    """The average of the model's weights, where the trial keeps one."""
     optimizer: Optimizer
     scheduler: LRScheduler
     generator: torch.Generator
     """Draws the order of the images and their augmentation."""
+    ema: ModelEmaV3 | None = None
+    """The average of the model's weights, where the trial keeps one."""
     record: EpochRecord | None = None
     """Of the last finished epoch."""
     best: EpochRecord | None = None

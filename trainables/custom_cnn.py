@@ -1,7 +1,9 @@
 """A small residual network for small pictures and training from scratch."""
 
+from collections.abc import Callable
+
 import torch
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 _NUM_STAGES = 4
@@ -57,10 +59,9 @@ class CustomCnn(nn.Module):
         """Return `[B, 4 * width]` features of `[B, 3, H, W]` normalised images, H and W >= 16."""
         return torch.amax(self.stages(images), dim=(2, 3))
 
-    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
-        """Return, as timm's models do, the pattern of names that tells the stage of a weight."""
-        del coarse  # timm asks for coarse or fine groups: a stage is both
-        return {"stages": r"^stages\.(\d+)"}
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:  # noqa: ARG002  # timm's
+        """Return from a parameter's name its stage, 0..3, as timm's models do for their layers."""
+        return lambda name: int(name.split(".")[1])
 
 
 class _Residual(nn.Module):

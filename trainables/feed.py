@@ -96,9 +96,7 @@ def _resident(file: str, device: torch.device) -> Tensor | None:
     return torch.from_numpy(np.ascontiguousarray(images)).to(device)
 
 
-def streamed(
-    images: Pixels, rows: Sequence[Indices], device: torch.device
-) -> Iterator[Tensor]:
+def streamed(images: Pixels, rows: Sequence[Indices], device: torch.device) -> Iterator[Tensor]:
     """Yield the images of each batch on the device, gathering the next one meanwhile.
 
     Parameters

@@ -129,7 +129,9 @@ def train(
                 generator=state.generator,
             )
             taken.losses.append(_backward(state, images, targets, loss, spec))
-            taken.norms.append(clip_grad_norm_(state.model.parameters(), spec.clip_grad or math.inf))
+            taken.norms.append(
+                clip_grad_norm_(state.model.parameters(), spec.clip_grad or math.inf)
+            )
             taken.rates.append(state.optimizer.param_groups[0]["lr"])
             state.optimizer.step()
             state.optimizer.zero_grad()
@@ -281,7 +283,7 @@ def _mean_loss(taken: _Steps, state: TrainingState) -> float:
             raise TrainingDivergedError(
                 f"the {what} is {float(values[bad])} in epoch {_epoch(state)}, step {bad + 1} of"
                 f" {len(values)}, at learning rate {taken.rates[bad]:.3g}; try a lower"
-                " learning_rate, or clip_grad: 1.0"
+                " learning_rate"
             )
     return float(losses.mean())
 

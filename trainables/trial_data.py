@@ -62,6 +62,7 @@ class TrialData:
     """Mean of each channel over the training images, 0..1."""
     std: tuple[float, float, float]
     """Standard deviation of each channel over the training images, 0..1."""
+
     @property
     def num_classes(self) -> int:
         """Number of classes, also those without an image."""
@@ -140,17 +141,17 @@ def clean_view(store: ImageStore, indices: Indices) -> View:
 def augmented_view(store: ImageStore, indices: Indices, seed: int) -> View:
     """Return the given images, and varied copies of those of rare classes, until all are balanced.
 
-    A class of which all copies would make more than nine of ten images is given nine copies of
-    each: more would tell nothing new.
+    No image has more than nine copies, which tell little new: very rare classes stay rarer.
     """
     labels = store.labels[indices]
     counts = np.bincount(labels)
     rng = np.random.default_rng(seed)
     copied = [
-        rng.permutation(np.tile(np.flatnonzero(labels == label), _MAX_COPIES))[: counts.max() - n]
+        np.tile(rng.permutation(np.flatnonzero(labels == label)), _MAX_COPIES)[: counts.max() - n]
         for label, n in enumerate(counts)
         if n
     ]
+    # In the order of the images, so that the copies of one follow each other.
     copies = np.sort(np.concatenate(copied))
     chosen = np.concatenate([np.arange(len(indices)), copies])
     varied = _varied(store.images[indices[copies]], seed)

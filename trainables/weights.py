@@ -44,7 +44,9 @@ def load_backbone_weights(backbone: nn.Module, head: nn.Module, path: Path) -> d
     _check_backbone(backbone, body, path)
     own = backbone.state_dict()
     backbone.load_state_dict({name: body[name] for name in own})
-    skipped = _load_head(head, _under("head.", tensors)) if is_ours else sorted(set(body) - set(own))
+    skipped = (
+        _load_head(head, _under("head.", tensors)) if is_ours else sorted(set(body) - set(own))
+    )
     if skipped:
         _log.info("%s: skipped, as they do not fit the head: %s", path, ", ".join(skipped))
     return {name: tensors[name] for name in ("mean", "std") if is_ours and name in tensors}

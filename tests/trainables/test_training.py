@@ -18,15 +18,27 @@ from tests.trainables.builders import (
     train_plan,
     trial_data,
 )  # fmt: skip
-from trainables.classifier import build_classifier
+from trainables.classifier import Classifier, build_classifier
+from trainables.loss import Loss
 from trainables.model_folder import load_card, load_model
+from trainables.prediction import validate
 from trainables.split import Split
 from trainables.training import TrainingDivergedError, steps_per_epoch, train
 from trainables.trial_data import channel_statistics, to_unit
 
 DATA = trial_data()
 VIEWS = (DATA.clean, *DATA.shifts)
-RICH = {"dropout": 0.4, "augment_ops": 2, "weight_decay": 0.01, "plateau_patience": 0}
+RICH = {
+    "dropout": 0.4,
+    "drop_path": 0.2,
+    "augment_ops": 2,
+    "weight_decay": 0.01,
+    "plateau_patience": 0,
+    "ema": 0.9,
+    "mixup": 0.2,
+    "cutmix": 1.0,
+    "sampling": "balanced",
+}
 """Whatever draws random numbers or keeps a state of its own."""
 
 
@@ -91,8 +103,8 @@ def test_same_seed_gives_the_same_curve_to_the_last_bit(backbone):
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-@pytest.mark.parametrize("schedule", ["plateau", "onecycle", "constant"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lion"])
+@pytest.mark.parametrize("schedule", ["plateau", "onecycle", "cosine"])
 def test_run_that_was_cut_goes_on_as_if_nothing_had_been(tmp_path, schedule, optimizer, epochs):
     choices = RICH | {"schedule": schedule, "optimizer": optimizer}
     whole, records = train_on(DATA, train_plan(tmp_path / "whole", **choices))
@@ -176,6 +188,115 @@ def test_plateau_sees_the_objective():
     plan = dataclasses.replace(plan, objective="shift_accuracy")
     rates = [record.learning_rate for record in train_on(DATA, plan)[1]]
     assert rates == pytest.approx([1e-6, 1e-6, 1e-6, 2e-7])
+
+
+def test_gradient_that_is_not_finite_ends_the_run(monkeypatch):
+    def broken(parameters, limit):
+        return torch.tensor(math.inf)
+
+    monkeypatch.setattr("trainables.training.clip_grad_norm_", broken)
+    with pytest.raises(TrainingDivergedError, match="norm of the gradient is inf in epoch 1, step"):
+        train_on(DATA, train_plan())
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_gradient_is_clipped_to_the_norm_that_is_asked_for(clip):
+    one, _ = train_on(DATA, train_plan(steps=1, clip_grad=clip, optimizer="sgd"), ())
+    start, _ = train_on(DATA, train_plan(steps=1, optimizer="sgd", learning_rate=1e-30), ())
+    with torch.no_grad():
+        pairs = zip(one.parameters(), start.parameters(), strict=True)
+        moved = math.sqrt(sum(float((a - b).square().sum()) for a, b in pairs))
+    largest = 0.01 * 0.01 * 1.9  # learning rate, norm, Nesterov's first step
+    assert moved == pytest.approx(largest, rel=1e-3) if clip else moved > 10 * largest
+
+
+def test_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
+    plan = train_plan(tmp_path, ema=0.9, schedule="constant")
+    model, records = train_on(DATA, plan)
+    plain, others = train_on(DATA, train_plan(schedule="constant"))
+    assert [r.train_loss for r in records] == [r.train_loss for r in others]
+    assert not torch.equal(weights_of(model), weights_of(plain))
+    assert validate(model, VIEWS, torch.device("cpu")).clean.loss == records[-1].val_loss
+
+
+def test_frozen_backbone_keeps_weights_and_statistics_until_its_epochs_are_over():
+    frozen, _ = train_on(DATA, train_plan(steps=6, frozen_epochs=2), ())
+    start, _ = train_on(DATA, train_plan(steps=1, learning_rate=1e-30, frozen_epochs=1), ())
+    freed, _ = train_on(DATA, train_plan(steps=9, frozen_epochs=2), ())
+    assert torch.equal(weights_of(frozen.backbone), weights_of(start.backbone))
+    assert not torch.equal(weights_of(frozen.head), weights_of(start.head))
+    assert not torch.equal(weights_of(freed.backbone), weights_of(start.backbone))
+
+
+def out_of_memory_above(limit, monkeypatch):
+    """Let every forward pass in training of more than `limit` images run out of memory."""
+    forward, sizes = Classifier.forward, []
+
+    def limited(self, images):
+        if self.training and len(images) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(images))
+        return forward(self, images)
+
+    monkeypatch.setattr(Classifier, "forward", limited)
+    return sizes
+
+
+def test_batch_that_does_not_fit_is_cut_into_parts_that_stay_so(tmp_path, monkeypatch, caplog):
+    sizes = out_of_memory_above(3, monkeypatch)
+    train_on(DATA, train_plan(tmp_path, steps=3), ())
+    assert sizes == [2] * 12
+    assert caplog.messages == [
+        "out of memory: a batch of 8 images now takes 2 parts",
+        "out of memory: a batch of 8 images now takes 4 parts",
+    ]
+    sizes.clear()
+    train_on(DATA, train_plan(tmp_path, steps=6), ())
+    assert sizes == [2] * 12
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient(monkeypatch):
+    plan = train_plan(steps=1, frozen_epochs=1, class_weights="balanced", optimizer="sgd")
+    whole, records = train_on(DATA, plan, ())
+    out_of_memory_above(4, monkeypatch)
+    parts, again = train_on(DATA, plan, ())
+    assert again[0].train_loss == pytest.approx(records[0].train_loss, rel=1e-6)
+    torch.testing.assert_close(weights_of(parts), weights_of(whole), rtol=1e-6, atol=1e-7)
+
+
+def test_batch_of_which_not_two_images_fit_fails(monkeypatch):
+    out_of_memory_above(1, monkeypatch)
+    with pytest.raises(torch.OutOfMemoryError):
+        train_on(DATA, train_plan())
+
+
+def test_balanced_sampling_needs_no_weights_of_classes():
+    data = only_training([0] * 12 + [1] * 3 + [2])
+    choices = {"sampling": "balanced", "steps": 2}
+    one, two = (
+        train_on(data, train_plan(class_weights=weights, **choices), ())[1][0].train_loss
+        for weights in ("balanced", "none")
+    )
+    assert one == pytest.approx(two, rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_precision_is_that_of_the_forward_pass(precision, monkeypatch):
+    found = []
+    monkeypatch.setattr(Loss, "weight", lambda self, targets: targets.sum())
+    monkeypatch.setattr(
+        Loss, "total", lambda self, logits, targets: found.append(logits.dtype) or logits.sum()
+    )
+    train_on(DATA, train_plan(steps=1, precision=precision), ())
+    assert found == [getattr(torch, precision)]
+
+
+@pytest.mark.slow
+def test_compiled_model_learns_the_same_within_rounding():
+    plain, records = train_on(DATA, train_plan())
+    compiled, again = train_on(DATA, train_plan(compile=True))
+    assert [r.train_loss for r in again] == pytest.approx([r.train_loss for r in records], rel=1e-3)
+    assert set(compiled.state_dict()) == set(plain.state_dict())
 
 
 @pytest.mark.parametrize("learning_rate", [1e30, 1e38])

@@ -10,7 +10,7 @@ from spaces import TrialPaths, TrialSummary
 from tests.trainables.builders import CutError, cut_after, ticking, trial_data, trial_spec
 from trainables.model_folder import load_model
 from trainables.prediction import validate
-from trainables.trial import TrialJob, latency_ms, peak_memory_mb, run_trial, trial_views
+from trainables.trial import TrialJob, latency_ms, peak_memory_mb, run_trial
 
 DATA = trial_data()
 CPU = torch.device("cpu")
@@ -75,14 +75,6 @@ def test_trial_validated_on_clean_images_predicts_nothing_else(tmp_path):
     _, records, paths = run(tmp_path, **choices)
     assert set(pd.read_parquet(paths.predictions)["view"]) == {"clean"}
     assert records[0].shift_accuracy is None
-
-
-@pytest.mark.parametrize(
-    ("views", "names"), [("clean", ["clean"]), ("shifts", ["clean", "darker"])]
-)
-def test_views_are_those_of_the_spec_the_clean_one_first(views, names):
-    spec = trial_spec(validation_views=views)
-    assert [view.name for view in trial_views(spec, DATA)] == names
 
 
 def test_summary_says_what_the_model_costs(tmp_path):

@@ -7,6 +7,7 @@ from tests.trainables.builders import image_store, pictures, trial_data, write_n
 from trainables import trial_data as module
 from trainables.shifts import shift_names
 from trainables.trial_data import (
+    augmented_view,
     channel_statistics,
     load_trial_data,
     shift_views,
@@ -65,6 +66,34 @@ def test_clean_view_shows_the_images_as_they_are():
     assert [len(batch) for batch in view.batches(4)] == [4, 2]
     assert (view.name, list(view.rows), set(view.severities)) == ("clean", list(range(24, 30)), {0})
     np.testing.assert_array_equal(view.labels, data.store.labels[24:])
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("clean", ["clean"]), ("augmented", ["augmented"]), ("shifts", ["clean", "darker"])],
+)
+def test_views_are_those_asked_for_and_made_once(kind, names):
+    data = trial_data()
+    assert [view.name for view in data.views(kind)] == names
+    assert data.views(kind)[0] is data.views(kind)[0]
+
+
+def test_augmented_view_adds_varied_copies_of_rare_classes_up_to_balance():
+    labels = [0] * 12 + [1] * 4 + [2]
+    store = image_store(labels)
+    view = augmented_view(store, np.arange(17), seed=0)
+    assert np.bincount(view.labels).tolist() == [12, 12, 9]  # nine copies of each at most
+    np.testing.assert_array_equal(view.images[:17], store.images)
+    np.testing.assert_array_equal(view.labels, store.labels[view.rows])
+    originals = store.images[view.rows[17:]]
+    assert (view.images[17:] != originals).any(axis=(1, 2, 3)).all()
+
+
+def test_augmented_view_is_fixed_by_its_seed():
+    store = image_store([0] * 12 + [1] * 4)
+    first, again, other = (augmented_view(store, np.arange(16), s).images for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_shift_views_are_all_of_the_selection_family_on_the_same_images():

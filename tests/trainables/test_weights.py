@@ -87,7 +87,7 @@ def test_file_that_is_missing_or_no_weights_is_refused_in_one_line(tmp_path, con
     file = tmp_path / "w.pt"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(WeightsError, match="w.pt, but") as caught:
+    with pytest.raises(WeightsError, match=r"w\.pt, but") as caught:
         classifier(weights=str(file))
     assert "\n" not in str(caught.value)
 
