@@ -114,9 +114,8 @@ def streamed(images: Pixels, rows: Sequence[Indices], device: torch.device) -> I
         return block
 
     with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(gather, chosen) for chosen in rows[:1]]
-        for following in [*rows[1:], None]:
-            block = ahead.pop().result()
-            if following is not None:
-                ahead.append(pool.submit(gather, following))
+        gathered = (pool.submit(gather, chosen) for chosen in rows)  # one by one, as they are asked
+        ahead = next(gathered, None)
+        while ahead is not None:
+            block, ahead = ahead.result(), next(gathered, None)
             yield block.to(device, non_blocking=True)
