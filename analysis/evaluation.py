@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from spaces import replacing
+from spaces import TestTimeAugmentation, replacing
 from trainables import DataError, load_model, open_source, open_store
-from trainables.classifier import Classifier
-from trainables.metrics import balanced_accuracy, score
+from trainables.metrics import Probabilities, balanced_accuracy, score
 from trainables.model_folder import ModelCard
+from trainables.picture import Pixels
 from trainables.prediction import BATCH, predict
 from trainables.shifts import shift_names
 from trainables.source import NO_LABEL, split_part
@@ -59,6 +60,8 @@ class Evaluation:
     """Rows are the truth, columns the prediction, in the order of the classes."""
     seen_in_training: bool
     """Whether the images are of the set the model was trained on: then the scores flatter it."""
+    tta: TestTimeAugmentation
+    """The views of an image whose probabilities were averaged."""
     seconds: float
     shift: dict[str, list[float]] | None = None
     """Balanced accuracy at severity 1..5 by shift."""
@@ -74,6 +77,7 @@ def evaluate(
     model: Path,
     data: str,
     *,
+    tta: bool = False,
     shift: ShiftFamily | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -85,6 +89,8 @@ def evaluate(
         A model folder.
     data : str
         A source, or `source#part`; without a part the test part of a source that has one.
+    tta : bool
+        Average over flips and quarter turns also where the model folder asks for one view only.
     shift : {"selection", "heldout"}, optional
         Also measure under every shift of this family at every severity.
     progress : callable, optional
@@ -104,13 +110,16 @@ def evaluate(
     view = _relabelled(clean_view(store, indices), store, card)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     classifier.to(device)
-    probabilities = predict(classifier, view.batches(BATCH), device)
+    views: TestTimeAugmentation = "turns" if tta and card.tta == "none" else card.tta
+    predict_batches = partial(predict, classifier, device=device, tta=views)
+    probabilities = predict_batches(view.batches(BATCH))
     names = shift_names(shift) if shift else ()
-    table = _under_shifts(classifier, view, names, device, progress) if shift else None
+    table = _under_shifts(predict_batches, view, names, progress) if shift else None
     evaluation = Evaluation(
         data=data,
         n=len(view.labels),
         seen_in_training=seen,
+        tta=views,
         seconds=time.perf_counter() - began,
         shift=table,
         shift_accuracy=None if table is None else float(np.mean(list(table.values()))),
@@ -157,10 +166,9 @@ def accuracy_interval(is_correct: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _under_shifts(
-    model: Classifier,
+    predict_batches: Callable[[Iterable[Pixels]], Probabilities],
     view: View,
     names: Iterable[str],
-    device: torch.device,
     progress: Progress | None,
 ) -> dict[str, list[float]]:
     names = list(names)
@@ -171,7 +179,7 @@ def _under_shifts(
             severities = np.full(len(pixels), severity)
             shifted = shifted_pixels(pixels, name, severities, seed=severity)
             batches = (shifted[start : start + BATCH] for start in range(0, len(shifted), BATCH))
-            predicted = predict(model, batches, device).argmax(axis=1)
+            predicted = predict_batches(batches).argmax(axis=1)
             table[name].append(balanced_accuracy(view.labels, predicted))
             if progress:
                 progress(sum(map(len, table.values())), _NUM_SEVERITIES * len(names))

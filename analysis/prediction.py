@@ -24,6 +24,8 @@ def predict(
 ) -> pd.DataFrame:
     """Return one row per picture: row, path, prediction, prob_0..., error.
 
+    Probabilities are averaged over the views that the model folder asks for.
+
     Parameters
     ----------
     model : Path
@@ -104,7 +106,7 @@ def _predict_rows(
     good = [index for index, row in enumerate(rows) if row in pixels]
     if good:
         stacked: Iterator[Pixels] = iter([np.stack(list(pixels.values()))])
-        table.iloc[good] = batches.predict(model, stacked, device)
+        table.iloc[good] = batches.predict(model, stacked, device, tta=card.tta)
     best = table.iloc[good].to_numpy().argmax(axis=1) if good else []
     names = pd.Series([None] * len(rows), dtype="string")
     names.iloc[good] = [card.classes[k] for k in best]

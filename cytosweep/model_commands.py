@@ -80,6 +80,9 @@ def evaluate(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A source; SOURCE#test names a part of it.")
     ],
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average over flips and quarter turns, 8 views.")
+    ] = False,
     shift: Annotated[
         ShiftFamily | None, typer.Option(help="Also under every shift of this family.")
     ] = None,
@@ -101,7 +104,7 @@ def evaluate(
         check_output(output)
     family: Literal["selection", "heldout"] | None = shift.value if shift else None
     with progress_bar("evaluating") as progress:
-        evaluation = evaluate_model(model, data, shift=family, progress=progress)
+        evaluation = evaluate_model(model, data, tta=tta, shift=family, progress=progress)
     if output is not None:
         write_text(output, json.dumps(plain(evaluation.as_json()), indent=2) + "\n")
     if evaluation.seen_in_training:
