@@ -11,7 +11,7 @@ import torch
 from analysis.model_readme import model_readme
 from analysis.selection import chosen_trial
 from analysis.trial_table import RunError, TrialTable
-from spaces import EpochRecord, TrialRecord
+from spaces import EpochRecord, TrialRecord, TrialState
 from trainables import TrainPlan, TrialData, load_trial_data, save_model, train
 from trainables.training import model_card, steps_per_epoch
 
@@ -21,8 +21,9 @@ StepProgress = Callable[[EpochRecord], None]
 def retrain(run: Path, *, trial: int | None = None, report: StepProgress | None = None) -> Path:
     """Train a trial's configuration on training plus validation images; return `RUN/best`.
 
-    The model takes as many optimiser steps as the trial had taken at its best epoch, at the
-    learning rates recorded then: there is no validation set left to steer by.
+    The model takes as many optimiser steps as the trial had taken at its best epoch, at the same
+    learning rates: there is no validation set left to steer by. A trial that was stopped early, to
+    save time, is trained for all its epochs.
 
     Parameters
     ----------
@@ -84,25 +85,34 @@ def planned_epochs(run: Path, trial: int | None = None) -> int:
     data = load_trial_data(table.sweep.data)
     batch = table.sweep.trial_spec(record.params).batch_size
     count = len(data.split.train) + len(data.split.validation)
-    steps = (record.best_epoch or 0) * steps_per_epoch(len(data.split.train), batch)
+    steps = _num_epochs(table, record) * steps_per_epoch(len(data.split.train), batch)
     return -(-steps // steps_per_epoch(count, batch))
 
 
+def _num_epochs(table: TrialTable, record: TrialRecord) -> int:
+    """Return the epochs of the trial that retraining repeats."""
+    if record.state == TrialState.PRUNED.name:
+        return table.sweep.trial_spec(record.params).epochs
+    return record.best_epoch or 0
+
+
 def _plan(table: TrialTable, record: TrialRecord, data: TrialData) -> TrainPlan:
-    assert record.best_epoch is not None  # checked by the caller
     assert record.seed is not None  # every suggested trial has one
     spec = table.sweep.trial_spec(record.params)
     epoch_steps = steps_per_epoch(len(data.split.train), spec.batch_size)
-    rates = [e.learning_rate for e in table.epochs(record.trial)[: record.best_epoch]]
-    return TrainPlan(
+    plan = TrainPlan(
         spec=spec,
         objective=table.sweep.objective,
         seed=record.seed,
-        steps=record.best_epoch * epoch_steps,
+        steps=_num_epochs(table, record) * epoch_steps,
         device="cuda" if torch.cuda.is_available() else "cpu",
-        replay=tuple(rates),
-        steps_per_replay=epoch_steps,
+        schedule_steps=spec.epochs * epoch_steps,
     )
+    if spec.schedule == "plateau":  # it was steered by the validation set
+        recorded = table.epochs(record.trial)[: _num_epochs(table, record)]
+        rates = tuple(epoch.learning_rate for epoch in recorded)
+        return replace(plan, replay=rates, steps_per_replay=epoch_steps)
+    return plan
 
 
 def _provenance(table: TrialTable, record: TrialRecord, plan: TrainPlan) -> dict[str, object]:

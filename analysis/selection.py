@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.trial_table import RunError, TrialTable
-from spaces import TrialRecord, write_text
+from spaces import TrialRecord, TrialState, write_text
 
 _NUM_COMPARED = 10
 
@@ -62,10 +62,23 @@ def select(run: Path, *, family: str = "mobilenetv3") -> Selection:
         chosen=leaders[0].trial,
         params=dict(leaders[0].params),
         compared=tuple(_evidence(record) for record in leaders[:_NUM_COMPARED]),
-        note="the run was still going on" if table.status().state == "running" else None,
+        note=_note(table, leaders[0]),
     )
     write_text(table.paths.selection, json.dumps(asdict(selection), indent=2) + "\n")
     return selection
+
+
+def _note(table: TrialTable, chosen: TrialRecord) -> str | None:
+    notes = []
+    if table.status().state == "running":
+        notes.append("the run was still going on")
+    if chosen.state == TrialState.PRUNED.name:
+        epochs = table.sweep.trial_spec(chosen.params).epochs
+        notes.append(
+            f"trial {chosen.trial} was stopped after {chosen.epochs} of {epochs} epochs, so little"
+            " is known of it; retrain trains them all"
+        )
+    return "; ".join(notes) or None
 
 
 def _evidence(record: TrialRecord) -> dict[str, Any]:  # Any: JSON

@@ -21,9 +21,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -38,7 +41,6 @@ from trainables.classifier import Classifier, build_classifier
 from trainables.prediction import validate
 
 BATCH = 64
-WARM_UP_STEPS = 5
 
 Measured = dict[str, float]
 """images_per_s, loss (mean of the last ten steps or the last epoch), and what else there is."""
@@ -72,7 +74,7 @@ def ceiling(data: TrialData, options: argparse.Namespace) -> Measured:
     images = torch.rand(BATCH, 3, options.size, options.size)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(data.num_classes, (BATCH,))
-    losses, images_per_s = _timed(model, lambda: ((images, labels) for _ in iter(int, 1)), options)
+    losses, images_per_s = _timed(model, lambda: repeat((images, labels)), options)
     return {"images_per_s": images_per_s, "loss": statistics.mean(losses[-10:])}
 
 
@@ -82,12 +84,17 @@ class DecodedPictures(Dataset):
     def __init__(self, data: TrialData, num_images: int, *, as_pil: bool) -> None:
         rows = data.split.train[:num_images]
         self.images, self.labels = data.store.images[rows], data.store.labels[rows]
-        before = [v2.ToPILImage()] if as_pil else []
-        normalise = v2.Normalize(data.mean, data.std)
-        flips = [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
-        after = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), normalise]
-        self.transform = v2.Compose([*before, *flips, v2.RandAugment(2, 9), *after])
-        self.as_pil = as_pil
+        self.read = Image.fromarray if as_pil else lambda p: torch.from_numpy(p).permute(2, 0, 1)
+        self.vary = v2.Compose(
+            [
+                v2.RandomHorizontalFlip(),
+                v2.RandomVerticalFlip(),
+                v2.RandAugment(2, 9),
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(data.mean, data.std),
+            ]
+        )
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -95,16 +102,12 @@ class DecodedPictures(Dataset):
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
         """Return a picture in its own variation and its label."""
-        pixels = self.images[row]
-        picture = Image.fromarray(pixels) if self.as_pil else torch.from_numpy(pixels.copy())
-        if not self.as_pil:
-            picture = picture.permute(2, 0, 1)
-            return self.transform(picture), int(self.labels[row])
-        transform = v2.Compose(self.transform.transforms[1:])
-        return transform(picture), int(self.labels[row])
+        return self.vary(self.read(self.images[row])), int(self.labels[row])
 
 
-def tutorial(data: TrialData, options: argparse.Namespace, *, as_pil: bool, workers: int) -> Measured:
+def tutorial(
+    data: TrialData, options: argparse.Namespace, *, as_pil: bool, workers: int
+) -> Measured:
     """Train as PyTorch's and Ray Tune's tutorials do."""
     pictures = DecodedPictures(data, options.steps * BATCH, as_pil=as_pil)
     loader = DataLoader(
@@ -116,11 +119,14 @@ def tutorial(data: TrialData, options: argparse.Namespace, *, as_pil: bool, work
         persistent_workers=workers > 0,
     )
 
-    def forever():  # noqa: ANN202
+    def forever() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         while True:
             yield from loader
 
-    losses, images_per_s = _timed(_model(data, _spec(options)).train(), forever, options)
+    model = _model(data, _spec(options))
+    model.mean.zero_()  # the pictures come normalised
+    model.std.fill_(1)
+    losses, images_per_s = _timed(model.train(), forever, options)
     return {"images_per_s": images_per_s, "loss": statistics.mean(losses[-options.steps :])}
 
 
@@ -139,3 +145,116 @@ def _timed(model: Classifier, batches: Callable, options: argparse.Namespace) ->
         optimizer.step()
         losses.append(loss.item())
     return losses, options.steps * BATCH / (time.perf_counter() - began)
+
+
+def _spec(options: argparse.Namespace, **changed: object) -> TrialSpec:
+    return TrialSpec(
+        backbone=options.backbone,
+        epochs=2,
+        batch_size=BATCH,
+        optimizer="adamw",
+        schedule="constant",
+        class_weights="none",
+        augment_ops=2,
+        augment_magnitude=9,
+        **changed,
+    )
+
+
+def _model(data: TrialData, spec: TrialSpec) -> Classifier:
+    size = data.spec.image_size
+    return build_classifier(
+        spec, num_classes=data.num_classes, image_size=size, mean=data.mean, std=data.std
+    )
+
+
+def _first_images(data: TrialData, count: int) -> TrialData:
+    few = replace(data.split, train=np.sort(data.split.train[:count]))
+    return replace(data, split=few)
+
+
+CONTENDERS: dict[str, Callable[[TrialData, argparse.Namespace], Measured]] = {
+    "cytosweep": cytosweep,
+    "cytosweep, compiled": partial(cytosweep, compiled=True),
+    "ceiling: the model alone, channels_last": ceiling,
+    **{
+        f"tutorial, {kind}, {workers} workers": partial(
+            tutorial, as_pil=kind == "PIL", workers=workers
+        )
+        for kind in ("PIL", "tensors")
+        for workers in (0, 1, 2)
+    },
+}
+
+
+def main() -> None:
+    """Run every contender in turn and print medians, spread and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--backbone", default="mobilenetv3_small_100")
+    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compiled", action="store_true", help="also measure torch.compile")
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=list(CONTENDERS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(options.seed)
+        data = load_trial_data(DataSpec(source=options.source, image_size=options.size))
+        print(json.dumps(CONTENDERS[options.only](data, options)))
+        return
+    names = [name for name in CONTENDERS if options.compiled or "compiled" not in name]
+    rounds: dict[str, list[Measured]] = {name: [] for name in names}
+    for seed in range(options.rounds):
+        for name in names:
+            rounds[name].append(_in_own_process(name, seed))
+            print(f"{name}, round {seed + 1}: {rounds[name][-1]}", file=sys.stderr)
+    _print_report(rounds, options)
+
+
+def _in_own_process(name: str, seed: int) -> Measured:
+    command = [sys.executable, "-m", "benchmarks.throughput", *sys.argv[1:]]
+    command += ["--only", name, "--seed", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _print_report(rounds: dict[str, list[Measured]], options: argparse.Namespace) -> None:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "timm"))
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()},")
+    print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {libraries};")
+    print(
+        f"{options.backbone} at {options.size} px, {options.threads} threads, batches of {BATCH},"
+    )
+    print(f"{options.steps} steps measured after as many, {options.rounds} rounds\n")
+    speed = {name: _median(found, "images_per_s") for name, found in rounds.items()}
+    best = max(speed[name] for name in speed if name.startswith("tutorial"))
+    print("| contender | images/s: median (min, max) | to the best tutorial | loss (spread) |")
+    print("|---|---|---|---|")
+    for name, found in rounds.items():
+        each = [one["images_per_s"] for one in found]
+        losses = [one["loss"] for one in found]
+        spread = f"{speed[name]:.0f} ({min(each):.0f}, {max(each):.0f})"
+        loss = f"{statistics.mean(losses):.3f} ({min(losses):.3f} to {max(losses):.3f})"
+        print(f"| {name} | {spread} | {speed[name] / best:.2f} | {loss} |")
+    ours = rounds["cytosweep"]
+    outside = 1 - speed["cytosweep"] / speed["ceiling: the model alone, channels_last"]
+    print(f"\noutside forward, backward and step: {outside:.1%} of an epoch, validation apart;")
+    print(f"validation on clean and shifted images: {_median(ours, 'validation_part'):.1%} of it")
+    if options.compiled:
+        first = _median(rounds["cytosweep, compiled"], "first_epoch_s")
+        warm = options.steps * BATCH / speed["cytosweep, compiled"]
+        print(f"compiling: {first - warm:.0f} s, in the first epoch")
+
+
+def _median(found: list[Measured], what: str) -> float:
+    return statistics.median(one[what] for one in found)
+
+
+if __name__ == "__main__":
+    main()

@@ -56,6 +56,8 @@ class TrainPlan:
     device: str = "cpu"
     paths: TrialPaths | None = None
     """Where checkpoints go, and where a run that was cut is taken up again; None for nowhere."""
+    schedule_steps: int | None = None
+    """Optimiser steps that the schedule spans, where the run ends before it; None for `steps`."""
     replay: tuple[float, ...] = ()
     """Learning rates to use one after the other instead of the schedule."""
     steps_per_replay: int = 1
@@ -244,7 +246,10 @@ def _start(plan: TrainPlan, data: TrialData, device: torch.device) -> TrainingSt
         scheduler = replay_scheduler(optimizer, plan.spec, plan.replay, plan.steps_per_replay)
     else:
         scheduler = build_scheduler(
-            optimizer, plan.spec, objective=plan.objective, steps=plan.steps
+            optimizer,
+            plan.spec,
+            objective=plan.objective,
+            steps=plan.schedule_steps or plan.steps,
         )
     generator = torch.Generator(device).manual_seed(plan.seed)
     state = TrainingState(
