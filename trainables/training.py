@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spaces import EpochRecord, TrialPaths, TrialSpec, is_better
-from trainables.augment import AugmentPolicy, augment
+from trainables.augment import augment, augment_policy
 from trainables.checkpoint import TrainingState
 from trainables.classifier import Classifier, build_classifier
 from trainables.model_folder import ModelCard, Normalisation, save_model
@@ -49,17 +49,6 @@ class TrainPlan:
     """Learning rates to use one after the other instead of the schedule."""
     steps_per_replay: int = 1
     """Optimiser steps for which each of them holds."""
-
-
-def augment_policy(spec: TrialSpec) -> AugmentPolicy:
-    """Return how a trial varies its training images."""
-    return AugmentPolicy(
-        ops=spec.augment_ops,
-        magnitude=spec.augment_magnitude,
-        flips=spec.flips,
-        zoom=spec.augment_zoom,
-        erase=spec.augment_erase,
-    )
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
