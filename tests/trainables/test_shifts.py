@@ -11,8 +11,8 @@ from scipy import ndimage
 from torch import Generator, Tensor
 
 from tests.trainables.test_affine import smooth_images
-from tests.trainables.test_augment import real_images
-from trainables.augment import OPERATIONS
+from tests.trainables.test_operations import real_images
+from trainables.operations import OPERATIONS
 from trainables.shifts import SHIFTS, apply_shift, shift_names
 
 
