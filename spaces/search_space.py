@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import get_args
 
 from pydantic import RootModel, ValidationError, ValidationInfo, model_validator
 
@@ -10,7 +9,7 @@ from spaces.data_spec import FROZEN
 from spaces.errors import did_you_mean
 from spaces.parameter import Parameter, Scalar
 from spaces.problem import Problem, problems_error, problems_of, wrong
-from spaces.trial_spec import TrialSpec
+from spaces.trial_spec import TrialSpec, field_types
 
 
 class SearchSpace(RootModel[dict[str, Parameter]]):
@@ -45,10 +44,7 @@ class SearchSpace(RootModel[dict[str, Parameter]]):
 
     def is_integer(self, name: str) -> bool:
         """Return whether the trial's field called `name` takes whole numbers only."""
-        kinds = get_args(TrialSpec.model_fields[name].annotation) or (
-            TrialSpec.model_fields[name].annotation,
-        )
-        return int in kinds and float not in kinds
+        return field_types(name) == {int}
 
     @model_validator(mode="after")
     def _fits_the_trial(self, info: ValidationInfo) -> "SearchSpace":

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from spaces.record import (
     trial_record,
 )
 from spaces.sweep_spec import SweepSpec
-from spaces.trial_spec import TrialSpec
+from spaces.trial_spec import field_types
 
 _TEXT = ("state", "stop_reason", "node", "checkpoint", "error")
 _TYPES = {bool: "boolean", float: "Float64", int: "Int64"}
@@ -79,9 +79,8 @@ def _typed(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:  # A
 def _kind(column: str) -> str:
     """Return the nullable pandas type of a column; a parameter's is that of the trial's field."""
     if column.startswith("params."):
-        annotation = TrialSpec.model_fields[column.removeprefix("params.")].annotation
-        kinds = get_args(annotation) or (annotation,)
-        return next((name for kind, name in _TYPES.items() if kind in kinds), "string")
+        types = field_types(column.removeprefix("params."))
+        return next((name for kind, name in _TYPES.items() if kind in types), "string")
     if column in _TEXT:
         return "string"
     if column in _WHOLE:

@@ -1,6 +1,6 @@
 """What one trial does: every choice that shapes a training run."""
 
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
@@ -140,3 +140,17 @@ class TrialSpec(BaseModel):
             hint = did_you_mean(name, known) or "; see timm.list_models()"
             raise ValueError(f"must be custom_cnn or a timm model{hint}")
         return name
+
+
+def field_types(name: str) -> set[type]:
+    """Return the plain types that a field of a trial takes, `None` left out."""
+
+    def types_of(annotation: object) -> set[type]:
+        parts = get_args(annotation)
+        if get_origin(annotation) is Literal:
+            return {type(value) for value in parts}
+        if parts:
+            return set().union(*(types_of(part) for part in parts))
+        return {annotation} if isinstance(annotation, type) else set()
+
+    return types_of(TrialSpec.model_fields[name].annotation) - {type(None)}

@@ -6,7 +6,7 @@ def test_spaces_exports_exactly_the_frozen_names():
         "DataSpec", "EpochRecord", "Parameter", "Resize", "ResourcesSpec", "RunPaths",
         "SearchSpace", "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError",
         "SweepSpec", "TestTimeAugmentation", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState",
-        "TrialSummary", "UserError", "backbone_family",
+        "TrialSummary", "UserError", "ValidationViews", "backbone_family",
         "best_epoch", "curves_frame", "did_you_mean", "epoch_key", "epoch_records", "is_better",
         "is_higher_better", "is_locked", "kept_checkpoints", "load_sweep", "preset_names",
         "preset_text", "ranked", "replacing", "run_lock", "save_sweep", "trial_records",

@@ -61,8 +61,8 @@ def test_parameter_with_two_conditions_needs_both(decided, active):
 def test_is_integer_goes_by_the_type_of_the_trials_field():
     space = search_space()
     assert {name for name in TrialSpec.model_fields if space.is_integer(name)} == {
-        "width", "head_width", "image_size", "epochs", "batch_size", "plateau_patience",
-        "early_stopping", "augment_ops",
+        "width", "stem_stride", "output_stride", "head_width", "head_layers", "image_size",
+        "epochs", "frozen_epochs", "batch_size", "plateau_patience", "early_stopping", "augment_ops",
     }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_integer_field_takes_no_fraction_at_either_end_or_as_a_step(end):
         ("dropout", {"low": 0, "high": 1}, "dropout.high is 1, but must be below 1"),
         ("augment_ops", {"low": 0, "high": 9}, "augment_ops.high is 9, but must be at most 8"),
         ("epochs", {"choice": [1, 0]}, "epochs.choice is 0, but must be at least 1"),
-        ("optimizer", {"choice": ["sgd"]}, "optimizer.choice is 'sgd', but must be 'adam' or"),
+        ("optimizer", {"choice": ["rms"]}, "optimizer.choice is 'rms', but must be 'adam', "),
         ("flips", {"low": 0, "high": 1}, "flips.low is 0, but must be true or false"),
         ("backbone", {"choice": [None]}, "backbone.choice is null, but must be text"),
     ],

@@ -22,11 +22,14 @@ def test_all_problems_come_at_once_also_those_between_parts(tmp_path):
         data: {source: synthetic:blood-cells, image_size: 32}
         objectiv: val_loss
         space: {dropot: {low: 0, high: 1}, epochs: {low: 0, high: 3}}
-        trial: {epochs: 3, batch_size: 1, image_size: 48, validation_views: clean}
+        trial: {epochs: 3, batch_size: 1, image_size: 48, validation_views: clean, frozen_epochs: 20,
+                pretrained: true, weights: w.pt, backbone: resnet18, stem_stride: 2}
     """
     expected = {
         "space.epochs is in both trial and space, but must be in one; remove it from the other",
-        "space.dropot is not a field of trial; did you mean 'dropout'?",
+        "space.dropot is not a field of trial; did you mean 'dropout' or 'drop_path'?",
+        "trial.frozen_epochs is 20, but must be below trial.epochs, which is 3; try 2",
+        "trial.pretrained is true, but must be false where trial.weights is given; try false",
         "space.epochs.low is 0, but must be at least 1; try 20",
         "trial.batch_size is 1, but must be at least 2; try 64",
         "trial.image_size is 48, but must be at most data.image_size, which is 32; try 32",

@@ -3,10 +3,10 @@ import timm
 import torch
 from torch.nn import functional
 
-from spaces import UserError
 from tests.spaces.builders import sweep_spec
 from tests.trainables.builders import trial_spec
-from trainables.classifier import WeightsError, backbone_names, build_classifier, check_weights
+from trainables.backbone import BackboneError, WeightsError
+from trainables.classifier import build_classifier, check_models
 
 MEAN, STD = (0.5, 0.25, 0.125), (0.25, 0.5, 0.125)
 TINY = timm.list_models("test_*")
@@ -90,22 +90,6 @@ def test_pretrained_backbone_brings_its_own_normalisation(monkeypatch):
     torch.testing.assert_close(model.std.flatten(), torch.tensor(cfg.std))
 
 
-def test_weights_that_cannot_be_fetched_are_refused_with_the_remedies(monkeypatch):
-    monkeypatch.setattr(timm, "create_model", refuse)
-    with pytest.raises(WeightsError) as caught:
-        classifier(backbone="test_resnet", pretrained=True)
-    assert str(caught.value) == (
-        "pretrained weights of test_resnet cannot be fetched (ConnectionError); connect to the hub"
-        " once, set HF_HUB_CACHE to a filled cache, or set trial.pretrained: false"
-    )
-    assert issubclass(WeightsError, UserError)
-
-
-def test_names_of_backbones_are_ours_and_timms():
-    assert {"custom_cnn", "mobilenetv3_small_100", "efficientnet_b0"} <= backbone_names()
-    assert backbone_names() is backbone_names()
-
-
 @pytest.mark.parametrize(
     ("trial", "space"),
     [
@@ -117,10 +101,34 @@ def test_names_of_backbones_are_ours_and_timms():
 def test_weights_that_a_sweep_may_ask_for_are_looked_for(monkeypatch, trial, space):
     monkeypatch.setattr(timm, "create_model", refuse)
     with pytest.raises(WeightsError, match="test_"):
-        check_weights(sweep_spec(trial=trial, space=space))
+        check_models(sweep_spec(trial=trial, space=space))
 
 
 @pytest.mark.parametrize("trial", [{"backbone": "test_vit"}, {"backbone": "custom_cnn"}])
 def test_sweep_that_asks_for_no_weights_needs_no_network(monkeypatch, trial):
     monkeypatch.setattr(timm, "create_model", refuse)
-    check_weights(sweep_spec(trial=trial))
+    check_models(sweep_spec(trial=trial))
+
+
+@pytest.mark.parametrize(
+    ("trial", "space"),
+    [
+        ({"backbone": "test_vit", "output_stride": 8}, {}),
+        ({"backbone": "test_resnet"}, {"output_stride": {"choice": [8, 2]}}),
+        ({"stem_stride": 1}, {"backbone": {"choice": ["custom_cnn", "test_convnext"]}}),
+    ],
+)
+def test_stride_that_a_backbone_of_the_sweep_lacks_is_found_before_it_runs(trial, space):
+    with pytest.raises(BackboneError, match="which lacks"):
+        check_models(sweep_spec(trial=trial, space=space))
+
+
+def test_local_weights_of_a_sweep_are_looked_at_before_it_runs(tmp_path):
+    with pytest.raises(WeightsError, match="no such file or model folder"):
+        check_models(sweep_spec(trial={"weights": str(tmp_path / "none.pt")}))
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_head_has_as_many_dense_layers_as_asked_for(layers):
+    head = classifier(head_width=8, head_layers=layers).head
+    assert sum(isinstance(module, torch.nn.Linear) for module in head) == layers + 1

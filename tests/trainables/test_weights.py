@@ -72,7 +72,7 @@ def test_head_of_other_classes_is_skipped_and_named(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"width": 8}, "has of another shape stages.0.0.weight"),
+        ({"width": 8}, "has of another shape stages.0.1.0.weight"),
         ({"backbone": "test_resnet"}, "misses conv1.0.weight, .* and 87 more"),
     ],
 )
