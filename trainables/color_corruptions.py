@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from trainables import color_ops
 from trainables.color_space import hsv_from_rgb, rgb_from_hsv
 
+_SOLAR_THRESHOLD = 0.5
 _ORDERS = ((0, 2, 1), (1, 0, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1))
 
 
@@ -46,16 +47,24 @@ def mix_channels(images: Tensor, strength: Tensor, generator: Generator) -> Tens
 
 
 def posterize(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor:
-    """Round down to one of 2 ** strength evenly spaced values: whole strengths are bits kept."""
-    # Bits alone are too coarse to grade: from one to the next the step doubles.
-    step = 2 ** (8 - _per_image(strength))
+    """Round down to one of `strength` evenly spaced values, a whole number; 2 ** n keeps n bits.
+
+    Bits alone are too coarse to grade: from one to the next the step doubles.
+    """
+    count = _per_image(strength)
     levels = (images * 255).round_()
-    return levels.div_(step).floor_().mul_(step).div_(255)
+    # Multiplied first, what is rounded down is exact in float32: no level falls off its step.
+    return levels.mul_(count).div_(256).floor_().mul_(256 / 255).div_(count)
 
 
 def solarize(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor:
-    """Invert every value of at least 1 - strength."""
-    return color_ops.solarize(images, 1 - strength)
+    """Blend with the image whose values of at least one half are inverted; strength is its part.
+
+    The threshold does not vary: the background of a smear is next to white, often exactly white in
+    one channel, and a model that has not seen it inverted fails at whatever threshold does so.
+    """
+    inverted = color_ops.solarize(images, torch.full_like(strength, _SOLAR_THRESHOLD))
+    return torch.lerp(images, inverted, _per_image(strength))
 
 
 def turn_hue(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:

@@ -147,38 +147,38 @@ SHIFTS: dict[str, Shift] = {
     shift.name: shift
     for shift in (
         # Radius of the disc, part of the width.
-        _shift("defocus", "selection", defocus, 0.01, 0.014, 0.022, 0.04, 0.07),
+        _shift("defocus", "selection", defocus, 0.011, 0.014, 0.025, 0.045, 0.08),
         # Brightness, contrast, saturation: factor less 1, or 1 less the factor.
-        _shift("brightness", "selection", change_brightness, 0.04, 0.08, 0.12, 0.16, 0.22),
-        _shift("contrast", "selection", change_contrast, 0.05, 0.1, 0.18, 0.24, 0.3),
-        _shift("saturation", "selection", change_saturation, 0.1, 0.2, 0.35, 0.5, 0.7),
+        _shift("brightness", "selection", change_brightness, 0.08, 0.12, 0.16, 0.2, 0.26),
+        _shift("contrast", "selection", change_contrast, 0.1, 0.14, 0.18, 0.235, 0.31),
+        _shift("saturation", "selection", change_saturation, 0.2, 0.3, 0.4, 0.53, 0.68),
         # Standard deviation, images being 0..1.
-        _shift("noise", "selection", add_noise, 0.02, 0.04, 0.06, 0.09, 0.13),
+        _shift("noise", "selection", add_noise, 0.034, 0.046, 0.061, 0.078, 0.093),
         # Degrees.
-        _shift("rotation", "selection", rotate, 5, 10, 18, 28, 45),
+        _shift("rotation", "selection", rotate, 4, 8, 13, 22, 36),
         # Part of the side.
-        _shift("translation", "selection", move, 0.1, 0.18, 0.26, 0.34, 0.42),
+        _shift("translation", "selection", move, 0.11, 0.26, 0.33, 0.38, 0.43),
         # Factor less 1.
-        _shift("zoom", "selection", zoom, 0.1, 0.2, 0.32, 0.45, 0.6),
+        _shift("zoom", "selection", zoom, 0.1, 0.17, 0.27, 0.4, 0.53),
         # Part of the image in the other order.
-        _shift("channel_order", "selection", mix_channels, 0.05, 0.1, 0.18, 0.3, 0.5),
-        # Logarithm to base 2 of the values that are left.
-        _shift("posterize", "selection", posterize, 5, 4.2, 3.6, 3, 2.4),
-        # 1 less the threshold.
-        _shift("solarize", "selection", solarize, 0.01, 0.05, 0.1, 0.15, 0.2),
+        _shift("channel_order", "selection", mix_channels, 0.14, 0.18, 0.23, 0.29, 0.37),
+        # Values left in each channel.
+        _shift("posterize", "selection", posterize, 11, 8, 7, 6, 5),
+        # Part of the inverted image.
+        _shift("solarize", "selection", solarize, 0.1, 0.15, 0.22, 0.29, 0.36),
         # Part of the image covered.
-        _shift("cutout", "selection", cover_square, 0.05, 0.1, 0.18, 0.25, 0.32),
+        _shift("cutout", "selection", cover_square, 0.07, 0.13, 0.19, 0.25, 0.34),
         # Blocks along a side.
-        _shift("pixelate", "heldout", pixelate, 40, 26, 15, 10, 6),
+        _shift("pixelate", "heldout", pixelate, 32, 20, 11, 8, 5),
         # Quality, 1..100.
-        _shift("jpeg", "heldout", compress_jpeg, 60, 35, 20, 12, 6),
+        _shift("jpeg", "heldout", compress_jpeg, 75, 40, 9, 6, 4),
         # Length of the line, part of the width.
-        _shift("motion_blur", "heldout", blur_by_motion, 0.04, 0.07, 0.11, 0.16, 0.24),
+        _shift("motion_blur", "heldout", blur_by_motion, 0.01, 0.017, 0.05, 0.13, 0.24),
         # Stain deposit, bubble: part of the image covered.
-        _shift("stain_deposit", "heldout", lay_stain, 0.05, 0.1, 0.2, 0.3, 0.4),
-        _shift("bubble", "heldout", lay_bubble, 0.05, 0.1, 0.18, 0.28, 0.4),
+        _shift("stain_deposit", "heldout", lay_stain, 0.03, 0.04, 0.06, 0.1, 0.155),
+        _shift("bubble", "heldout", lay_bubble, 0.05, 0.08, 0.13, 0.19, 0.255),
         # Full turns.
-        _shift("hue", "heldout", turn_hue, 0.015, 0.025, 0.035, 0.05, 0.07),
+        _shift("hue", "heldout", turn_hue, 0.02, 0.03, 0.04, 0.05, 0.066),
     )
 }
 """Every shift by name."""
