@@ -62,7 +62,8 @@ def test_is_integer_goes_by_the_type_of_the_trials_field():
     space = search_space()
     assert {name for name in TrialSpec.model_fields if space.is_integer(name)} == {
         "width", "stem_stride", "output_stride", "head_width", "head_layers", "image_size",
-        "epochs", "frozen_epochs", "batch_size", "plateau_patience", "early_stopping", "augment_ops",
+        "epochs", "frozen_epochs", "batch_size", "plateau_patience", "early_stopping",
+        "augment_ops",
     }  # fmt: skip
 
 
