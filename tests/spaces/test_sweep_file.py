@@ -23,7 +23,7 @@ def test_all_problems_come_at_once_also_those_between_parts(tmp_path):
         objectiv: val_loss
         space: {dropot: {low: 0, high: 1}, epochs: {low: 0, high: 3}}
         trial: {epochs: 3, batch_size: 1, image_size: 48, validation_views: clean,
-                frozen_epochs: 20, pretrained: true, weights: w.pt, backbone: resnet18, stem_stride: 2}
+                frozen_epochs: 20, pretrained: true, weights: w.pt, backbone: resnet18}
     """
     expected = {
         "space.epochs is in both trial and space, but must be in one; remove it from the other",

@@ -31,7 +31,8 @@ def test_field_takes_both_ends_of_its_range(field, lowest, highest):
         ("batch_size", 1), ("learning_rate", 0.0), ("weight_decay", -1e-9),
         ("plateau_patience", -1), ("early_stopping", -1), ("label_smoothing", 1),
         ("augment_ops", 9), ("augment_magnitude", 30.5), ("backbone", 3), ("pretrained", 1),
-        ("optimizer", "rms"), ("schedule", "linear"), ("stem_stride", 3), ("cutmix", -1), ("ema", 1), ("class_weights", None), ("flips", "no"),
+        ("optimizer", "rms"), ("schedule", "linear"), ("stem_stride", 3), ("cutmix", -1),
+        ("ema", 1), ("class_weights", None), ("flips", "no"),
         ("validation_views", "dirty"), ("dropout", float("nan")), ("learning_rate", float("inf")),
     ],
 )  # fmt: skip
