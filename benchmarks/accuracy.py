@@ -34,7 +34,8 @@ VARIED = {
     "augment_rotate": 180,
     "augment_zoom": 0.2,
     "augment_erase": 0.2,
-    "augment_blur": 0.02,
+    "augment_blur": 0.04,
+    "augment_channels": 0.1,
     "augment_noise": 0.05,
 }
 LEARNING = {
@@ -49,8 +50,8 @@ LEARNING = {
 RECIPES = {
     "custom_cnn": (64, {"width": 32, "learning_rate": 4e-3, "epochs": 30}),
     "mobilenetv3": (
-        64,
-        {"backbone": "mobilenetv3_small_100", "learning_rate": 8e-3, "epochs": 50},
+        48,
+        {"backbone": "mobilenetv3_small_100", "learning_rate": 8e-3, "epochs": 70},
     ),
 }
 """Image size and what is special to each."""

@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spaces import EpochRecord, TrialPaths, TrialSpec, is_better
+from trainables.allocator import keep_freed_memory
 from trainables.augment import augment, augment_policy
 from trainables.checkpoint import TrainingState
 from trainables.classifier import Classifier, build_classifier
@@ -97,6 +98,7 @@ def train(
     TrainingDivergedError
         Where the loss or the gradient is not finite.
     """
+    keep_freed_memory()
     spec, device = plan.spec, torch.device(plan.device)
     state = _start(plan, data, device)
     policy = augment_policy(spec)
