@@ -115,10 +115,29 @@ def test_interval_of_few_or_equal_answers_is_finite(is_correct, interval):
     assert accuracy_interval(np.array(is_correct)) == interval
 
 
+@pytest.mark.parametrize(
+    ("card", "asked", "views"),
+    [("none", False, "none"), ("none", True, "turns"), ("flips", False, "flips"),
+     ("full", True, "full")],
+)  # fmt: skip
+def test_views_are_those_of_the_model_folder_and_turns_where_asked(
+    tmp_path, monkeypatch, card, asked, views
+):
+    asked_of, original = [], evaluation.predict
+
+    def listen(model, batches, device, *, tta):
+        asked_of.append(tta)
+        return original(model, batches, device, tta=tta)
+
+    monkeypatch.setattr(evaluation, "predict", listen)
+    found = evaluate_answers(tmp_path, monkeypatch, card=model_card(tta=card), tta=asked)
+    assert (asked_of, found.tta) == ([views], views)
+
+
 def test_json_has_the_keys_of_the_design_and_says_what_was_measured(tmp_path, monkeypatch):
     found = evaluate_answers(tmp_path, monkeypatch).as_json()
     assert [key for key in found if key in KEYS] == KEYS
-    assert set(found) - set(KEYS) == {"data", "seen_in_training"}
+    assert set(found) - set(KEYS) == {"data", "seen_in_training", "tta"}
     assert json.loads(json.dumps(found, allow_nan=False))["accuracy_ci95"] == list(
         found["accuracy_ci95"]
     )

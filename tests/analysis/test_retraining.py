@@ -12,6 +12,7 @@ from tests.analysis.builders import (
     content_of,
     failed,
     names_in,
+    pruned,
     trained_sweep,
     write_run,
 )
@@ -33,9 +34,11 @@ def rated(*values, rates=RATES):
     return play
 
 
-def retrainable(folder, *scripts):
+def retrainable(folder, *scripts, schedule="plateau"):
     """Make a run whose trials can be retrained: 36 images to train on, 12 each held out."""
     sweep = trained_sweep(bright_cells(folder / "cells.npz"))
+    trial = sweep.trial.model_copy(update={"schedule": schedule})
+    sweep = sweep.model_copy(update={"trial": trial})
     return write_run(folder / "run", *scripts or (rated(0.5, 0.625, 0.75, 0.25),), sweep=sweep)
 
 
@@ -77,6 +80,25 @@ def test_retrain_replays_the_recorded_rate_of_every_step(tmp_path, monkeypatch):
     assert (plan.replay, plan.steps_per_replay, plan.steps) == (RATES[:3], 4, 12)
     # Epochs of 6 steps end at the 6th and the 12th step, so within the 2nd and the 3rd rate.
     assert [record.learning_rate for record in seen] == pytest.approx([RATES[1], RATES[2]])
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "constant"])
+def test_retrain_runs_the_trials_own_schedule_where_no_validation_set_steered_it(
+    tmp_path, monkeypatch, schedule
+):
+    calls = listening(monkeypatch, "train")
+    paths = retrainable(tmp_path, rated(0.5, 0.75, 0.25), schedule=schedule)
+    retrain(paths.root)
+    plan = calls[0][0]
+    assert (plan.replay, plan.steps, plan.schedule_steps) == ((), 2 * 4, 5 * 4)
+
+
+def test_trial_that_was_stopped_early_is_trained_for_all_its_epochs(tmp_path, monkeypatch):
+    calls = listening(monkeypatch, "train")
+    paths = retrainable(tmp_path, pruned(0.5, 0.75))
+    retrain(paths.root)
+    assert calls[0][0].steps == 5 * 4
+    assert planned_epochs(paths.root) == 4  # of 6 steps each, the last one cut
 
 
 def test_retrain_trains_on_training_and_validation_images_but_on_no_test_image(
