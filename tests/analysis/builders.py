@@ -3,9 +3,11 @@
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -113,6 +115,16 @@ def trained_sweep(source: Path, **parts: Any) -> SweepSpec:
     return sweep_spec(**whole | parts)
 
 
+def own_cells(trained: RunPaths) -> str:
+    """Return the source that the run of the fixture `trained` was trained on."""
+    return str(trained.root.parent / "cells.npz")
+
+
+def best_of(trained: RunPaths) -> Path:
+    """Return the model of the first trial of a run that was trained."""
+    return trained.trial(0).best
+
+
 def train_run(root: Path, source: Path, trials: int = 2) -> RunPaths:
     """Make a run folder whose trials were really trained, one after the other, without Ray."""
     sweep = trained_sweep(source)
@@ -148,6 +160,18 @@ def content_of(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder with its bytes."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def listening(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[tuple[Any, ...]]:
+    """Note the arguments with which `module` calls `name`, which does its work all the same."""
+    calls, original = [], getattr(module, name)
+
+    def listen(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments)
+
+    patch.setattr(module, name, listen)
+    return calls
 
 
 class ReadsPixel(nn.Module):

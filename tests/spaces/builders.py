@@ -1,15 +1,17 @@
 """What several tests of `spaces` are built from, with a default for every part."""
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import BaseModel, ValidationError
 
-from spaces import SearchSpace, SweepError, SweepSpec, epoch_key, load_sweep
+from spaces import SearchSpace, SweepError, SweepSpec, UserError, epoch_key, load_sweep
 from spaces.problem import problems_of
 
 DATA = "data: {source: synthetic:blood-cells}\n"
@@ -59,6 +61,14 @@ def lines_of(folder: Path, text: str = DATA, *overrides: str, **options: Any) ->
     except SweepError as error:
         return str(error).replace(f"{folder}/", "").split("\n")
     return []
+
+
+def refusal(error: type[UserError], call: Callable[..., Any], *given: Any, **options: Any) -> str:
+    """Return the one line with which a call is refused."""
+    with pytest.raises(error) as caught:
+        call(*given, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 class FakeState(Enum):
