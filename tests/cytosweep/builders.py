@@ -9,7 +9,9 @@ import pytest
 
 from cytosweep.app import run
 from spaces import SweepSpec
-from tests.analysis.builders import Script, bright_cells, write_run
+from tests.analysis.builders import Script, bright_cells, content_of, write_run
+
+STATUS_KEYS = ["run", "state", "counts", "best", "seconds"]
 
 
 class Answer(NamedTuple):
@@ -35,6 +37,14 @@ def cytosweep(capsys: pytest.CaptureFixture[str], *arguments: object) -> Answer:
     capsys.readouterr()
     code = run([str(argument) for argument in arguments])
     return Answer(code, *capsys.readouterr())
+
+
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object) -> str:
+    """Return the line with which a command is refused that leaves `folder` as it was."""
+    before = content_of(folder)
+    line = cytosweep(capsys, *arguments).refusal()
+    assert content_of(folder) == before
+    return line
 
 
 def sweep_file(folder: Path, text: str = "", source: object = None) -> Path:

@@ -16,6 +16,7 @@ from cytosweep.console import cell, plain, print_frame, print_json, progress_bar
         (pd.NA, None), (pd.NaT, None), (None, None), (np.float64(0.5), 0.5), (np.int64(3), 3),
         (np.bool_(True), True), ("text", "text"), ((1, 2), [1, 2]), ({"a": {1: math.nan}},
         {"a": {"1": None}}), (pd.Timestamp("2026-01-02 03:04:05"), "2026-01-02T03:04:05"),
+        (datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05"),
     ],
 )  # fmt: skip
 def test_plain_value_can_be_written_as_json(value, expected):
@@ -23,13 +24,8 @@ def test_plain_value_can_be_written_as_json(value, expected):
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == expected
 
 
-def test_plain_date_is_text():
-    assert plain(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05"
-
-
 @pytest.mark.parametrize(
-    "text",
-    ["[bold]x[/bold]", "a" * 500, "müde\n\ttab", "\x1b[31mred", pytest.param(":cat:")],
+    "text", ["[bold]x[/bold]", "a" * 500, "müde\n\ttab", "\x1b[31mred", ":cat:"]
 )
 def test_json_is_printed_as_it_is(capsys, text):
     print_json({"text": text})
@@ -53,10 +49,9 @@ def test_frame_is_printed_with_a_line_for_every_row(capsys):
     assert capsys.readouterr().out.split() == ["trial", "state", "0", "[RUNNING]", "1", "-"]
 
 
-@pytest.mark.parametrize("width", [100, pytest.param(300)])
-def test_frame_in_a_pipe_is_as_wide_as_it_needs_to_be(capsys, width):
-    print_frame(pd.DataFrame({"error": ["e" * width], "checkpoint": ["c" * width]}))
-    assert capsys.readouterr().out.split()[2:] == ["e" * width, "c" * width]
+def test_frame_in_a_pipe_is_as_wide_as_it_needs_to_be(capsys):
+    print_frame(pd.DataFrame({"error": ["e" * 300], "checkpoint": ["c" * 300]}))
+    assert capsys.readouterr().out.split()[2:] == ["e" * 300, "c" * 300]
 
 
 def test_progress_bar_in_a_pipe_prints_nothing(capsys):

@@ -5,38 +5,18 @@ import pytest
 
 from analysis import evaluate, select
 from tests.analysis.builders import (
+    best_of,
     bright_cells,
     by_family,
     complete,
-    content_of,
     copy_run,
+    own_cells,
     write_run,
 )
-from tests.cytosweep.builders import cytosweep
+from tests.cytosweep.builders import STATUS_KEYS, cytosweep, refused
 from tests.trainables.builders import encoded, pictures
 
-STATUS_KEYS = ["run", "state", "counts", "best", "seconds"]
 TWO_FAMILIES = [by_family(mobilenetv3=complete(0.5), custom_cnn=complete(0.75))] * 6
-
-
-def model_of(trained):
-    return trained.trial(0).best
-
-
-def own_cells(trained):
-    return trained.root.parent / "cells.npz"
-
-
-def damage(model, kind):
-    """Make a model folder unusable and return the name of the file that is to blame."""
-    name = "model.json" if "card" in kind else "model.safetensors"
-    content = (model / name).read_bytes()
-    changed = {"cut": content[:-5], "exchanged": content[:-1] + b"?", "no": b"{", "wrong": b"{}"}
-    if kind.startswith("missing"):
-        (model / name).unlink()
-    else:
-        (model / name).write_bytes(changed[kind.split()[0]])
-    return name
 
 
 # select and retrain
@@ -79,7 +59,7 @@ def test_retrain_as_json_is_the_status_with_the_retrained_trial(capsys, trained,
 
 
 def test_evaluate_prints_the_scores_and_the_confusion(capsys, trained):
-    code, out, err = cytosweep(capsys, "evaluate", model_of(trained), own_cells(trained))
+    code, out, err = cytosweep(capsys, "evaluate", best_of(trained), own_cells(trained))
     assert (code, err) == (0, "")
     assert out.startswith(f"{own_cells(trained)}: n 12, accuracy ")
     assert [line.split()[0] for line in out.splitlines()[2:]] == [
@@ -87,23 +67,17 @@ def test_evaluate_prints_the_scores_and_the_confusion(capsys, trained):
     ]  # fmt: skip
 
 
-def test_evaluate_as_json_is_the_evaluation(capsys, trained):
-    arguments = (model_of(trained), own_cells(trained))
-    found = cytosweep(capsys, "evaluate", *arguments, "--json").json()
-    expected = evaluate(model_of(trained), str(own_cells(trained))).as_json()
-    assert found | {"seconds": 0} == json.loads(json.dumps(expected)) | {"seconds": 0}
-
-
-def test_evaluate_writes_the_same_json_to_a_file(capsys, trained, tmp_path):
-    path = tmp_path / "scores.json"
-    arguments = ("evaluate", model_of(trained), own_cells(trained), "--json", "-o", path)
-    found = cytosweep(capsys, *arguments).json()
+def test_evaluate_as_json_is_the_evaluation_also_in_a_file(capsys, trained, tmp_path):
+    path, arguments = tmp_path / "scores.json", (best_of(trained), own_cells(trained))
+    found = cytosweep(capsys, "evaluate", *arguments, "--json", "-o", path).json()
     assert json.loads(path.read_text()) == found
+    expected = json.loads(json.dumps(evaluate(*arguments).as_json()))
+    assert found | {"seconds": 0} == expected | {"seconds": 0}
 
 
 @pytest.mark.parametrize("family", ["selection", "heldout"])
 def test_evaluate_under_shifts_prints_a_row_for_each(capsys, trained, family):
-    arguments = ("evaluate", model_of(trained), own_cells(trained), "--shift", family)
+    arguments = ("evaluate", best_of(trained), own_cells(trained), "--shift", family)
     found = cytosweep(capsys, *arguments, "--json").json()
     out = cytosweep(capsys, *arguments).out
     rows = [line.split() for line in out.splitlines()]
@@ -112,47 +86,43 @@ def test_evaluate_under_shifts_prints_a_row_for_each(capsys, trained, family):
 
 
 def test_evaluate_on_training_images_says_that_the_scores_flatter(capsys, trained):
-    answer = cytosweep(
-        capsys, "evaluate", model_of(trained), f"{own_cells(trained)}#train", "--json"
-    )
+    arguments = (best_of(trained), f"{own_cells(trained)}#train", "--json")
+    answer = cytosweep(capsys, "evaluate", *arguments)
     assert answer.json()["seen_in_training"]
     assert answer.err == "note: these images trained the model, so the scores flatter it\n"
 
 
-def test_evaluate_into_a_missing_folder_is_refused_before_a_look_is_taken(
-    capsys, trained, tmp_path
+@pytest.mark.parametrize(
+    ("output", "rule"),
+    [("missing/scores.json", "its folder does not exist; make it first"), (".", "")],
+    ids=["in a missing folder", "a folder"],
+)
+def test_evaluate_into_a_bad_output_is_refused_before_a_look_is_taken(
+    capsys, trained, tmp_path, output, rule
 ):
-    model = copy_run(trained, tmp_path / "run").trial(0).best
-    (model / "evaluations.jsonl").unlink(missing_ok=True)
-    output = tmp_path / "missing" / "scores.json"
-    line = cytosweep(capsys, "evaluate", model, own_cells(trained), "-o", output).refusal()
-    assert line == f"-o {output}: its folder does not exist; make it first"
-    assert not (model / "evaluations.jsonl").exists()
-
-
-def test_evaluate_into_a_folder_is_refused(capsys, trained, tmp_path):
-    arguments = ("evaluate", model_of(trained), own_cells(trained), "-o", tmp_path)
-    assert cytosweep(capsys, *arguments).refusal().startswith(f"-o {tmp_path}: ")
+    model, output = copy_run(trained, tmp_path / "run").trial(0).best, tmp_path / output
+    line = refused(capsys, tmp_path, "evaluate", model, own_cells(trained), "-o", output)
+    assert line.startswith(f"-o {output}: {rule}")
 
 
 @pytest.mark.parametrize(
-    "kind", ["missing weights", "cut weights", "exchanged weights", "missing card", "no card",
-             "wrong card"],
-)  # fmt: skip
+    ("name", "content"),
+    [("model.safetensors", None), ("model.safetensors", b"?"), ("model.json", b"{")],
+    ids=["missing weights", "exchanged weights", "damaged card"],
+)
 @pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
 def test_model_that_is_damaged_is_refused_by_the_file_and_nothing_is_written(
-    capsys, trained, tmp_path, command, kind
+    capsys, trained, tmp_path, command, name, content
 ):
     model = copy_run(trained, tmp_path / "run").trial(0).best
-    name = damage(model, kind)
-    before = content_of(tmp_path)
-    arguments = {"export": ("-o", tmp_path / "out")}.get(command, (own_cells(trained),))
-    output = ("-o", tmp_path / "out.csv") if command == "predict" else ()
-    line = cytosweep(capsys, command, model, *arguments, *output).refusal()
-    if (command, kind) != ("export", "missing card"):  # then it is taken for a run folder
-        assert name in line
+    (model / name).unlink()
+    if content:
+        (model / name).write_bytes(content)
+    inputs = () if command == "export" else (own_cells(trained),)
+    output = () if command == "evaluate" else ("-o", tmp_path / "out.csv")
+    line = refused(capsys, tmp_path, command, model, *inputs, *output)
+    assert name in line
     assert str(model) in line
-    assert content_of(tmp_path) == before
 
 
 # predict and export
@@ -164,7 +134,7 @@ def test_predict_writes_a_table_and_counts_what_it_found(capsys, trained, tmp_pa
     (tmp_path / "bad.png").write_bytes(b"broken")
     (tmp_path / "good.png").write_bytes(encoded(pictures(1)[0]))
     inputs = (cells, tmp_path / "bad.png", tmp_path / "good.png")
-    code, out, err = cytosweep(capsys, "predict", model_of(trained), *inputs, "-o", path)
+    code, out, err = cytosweep(capsys, "predict", best_of(trained), *inputs, "-o", path)
     frame = pd.read_csv(path) if suffix == "csv" else pd.read_parquet(path)
     assert (code, err, len(frame)) == (0, "", 11)
     assert out.startswith(f"{path}: 11 pictures, 1 unusable; ")
