@@ -77,11 +77,8 @@ def test_sampler_of_one_trial_asks_the_same_whenever_it_is_built(name):
     assert first == again != other
 
 
-def test_trial_seeds_are_frozen_because_a_resumed_run_depends_on_them():
+def test_trial_seeds_are_frozen_as_resumed_runs_need_them_and_all_differ():
     assert [trial_seed(0, n) for n in range(2)] == [1484405855, 1982462498]
-
-
-def test_trial_seeds_differ_between_trials_and_sweeps_and_fit_a_signed_int():
     seeds = [trial_seed(seed, number) for seed in range(20) for number in range(100)]
     assert len(set(seeds)) == len(seeds)
     assert 0 <= min(seeds) and max(seeds) < 2**31

@@ -21,34 +21,29 @@ def slots_on(monkeypatch, nodes, **resources):
 
 
 @pytest.mark.parametrize(
-    ("cpus", "per_trial", "expected"), [(8, 1, 8), (8, 3, 2), (2, 2, 1), (64, 5, 12)]
+    ("nodes", "per_trial", "expected"),
+    [
+        ([node(8)], 1, 8),
+        ([node(8)], 3, 2),
+        ([node(2)], 2, 1),
+        ([node(64)], 5, 12),
+        ([node(3), node(3), node(8, alive=False), node()], 2, 2),
+    ],
 )
-def test_whole_trials_fit_on_the_cpus_of_a_node(monkeypatch, cpus, per_trial, expected):
-    assert slots_on(monkeypatch, [node(cpus)], cpus_per_trial=per_trial) == expected
+def test_whole_trials_fit_on_the_cpus_of_nodes_alive(monkeypatch, nodes, per_trial, expected):
+    assert slots_on(monkeypatch, nodes, cpus_per_trial=per_trial) == expected
 
 
 @pytest.mark.parametrize(
     ("gpus", "per_trial", "expected"),
     [
-        (1, 1, 1),
-        (4, 1, 4),
-        (1, 0.5, 2),
-        (2, 0.25, 8),
-        (1, 0.3, 3),
+        (1, 1, 1), (4, 1, 4), (1, 0.5, 2), (2, 0.25, 8), (1, 0.3, 3), (2, 0.6, 2), (1, 0.1, 10),
+        (4, 2, 2), (5, 2, 2),
         (2, 0.4, 4),  # two on each GPU: the 0.2 left on both make no fifth
-        (2, 0.6, 2),
-        (1, 0.1, 10),
-        (4, 2, 2),
-        (5, 2, 2),
     ],
-)
+)  # fmt: skip
 def test_trials_share_a_gpu_but_get_no_parts_of_two(monkeypatch, gpus, per_trial, expected):
     assert slots_on(monkeypatch, [node(64, gpus)], gpus_per_trial=per_trial) == expected
-
-
-def test_trials_fit_node_by_node_and_only_on_those_alive(monkeypatch):
-    nodes = [node(3), node(3), node(8, alive=False), node()]
-    assert slots_on(monkeypatch, nodes, cpus_per_trial=2) == 2
 
 
 @pytest.mark.parametrize("number", [1, 100])
@@ -74,10 +69,8 @@ def test_address_where_no_cluster_answers_is_refused(monkeypatch, error):
         raise error("nobody there\nfor 20 tries")
 
     monkeypatch.setattr(ray, "init", init)
-    refusal = (
-        r"--address 10\.0\.0\.2:1: no Ray cluster answers \(nobody there\); start one with `ray"
-    )
-    with pytest.raises(UserError, match=refusal), ray_runtime("10.0.0.2:1"):
+    rule = r"--address 10\.0\.0\.2:1: no Ray cluster answers \(nobody there\); start one with `ray"
+    with pytest.raises(UserError, match=rule), ray_runtime("10.0.0.2:1"):
         pass
 
 

@@ -68,10 +68,8 @@ def test_checkpoints_beyond_the_k_best_of_each_family_are_dropped(tmp_path):
     sweep = sweep_spec(search={"keep_checkpoints": 2})
     paths = run_paths(tmp_path, sweep)
     scores = [("custom_cnn", 0.5), ("custom_cnn", 0.7), ("custom_cnn", 0.6), ("resnet18", 0.1)]
-    records = [
-        trial_record(number, objective=score, params={"backbone": backbone})
-        for number, (backbone, score) in enumerate(scores)
-    ]
+    parts = [{"params": {"backbone": name}, "objective": score} for name, score in scores]
+    records = [trial_record(number, **each) for number, each in enumerate(parts)]
     with_checkpoints(paths, len(records))
     drop_checkpoints(paths, records, sweep)
     assert checkpoints(paths) == [1, 2, 3]
@@ -80,13 +78,9 @@ def test_checkpoints_beyond_the_k_best_of_each_family_are_dropped(tmp_path):
 
 @pytest.mark.parametrize(
     ("state", "best_stays", "last_stays"),
-    [
-        ("RUNNING", True, True),
-        ("COMPLETE", True, False),
-        ("PRUNED", True, False),
-        ("FAILED", False, False),
-    ],
-)
+    [("RUNNING", True, True), ("COMPLETE", True, False), ("PRUNED", True, False),
+     ("FAILED", False, False)],
+)  # fmt: skip
 def test_training_state_stays_only_with_a_running_trial(tmp_path, state, best_stays, last_stays):
     paths = run_paths(tmp_path)
     with_checkpoints(paths, 1)
