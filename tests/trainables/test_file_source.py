@@ -1,5 +1,4 @@
-import pytest
-
+from tests.spaces.builders import refusal
 from tests.trainables.builders import write_folder
 from trainables.file_source import FileSource
 from trainables.source import DataError
@@ -35,6 +34,5 @@ def test_folder_called_like_a_picture_is_passed_over(tmp_path):
 
 
 def test_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(DataError) as caught:
-        FileSource(tmp_path).rows()
-    assert str(caught.value) == f"{tmp_path}: holds no images; give a folder with pictures in it"
+    line = f"{tmp_path}: holds no images; give a folder with pictures in it"
+    assert refusal(DataError, FileSource(tmp_path).rows) == line

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.spaces.builders import refusal
 from tests.trainables.builders import NAMES, encoded, pictures, write_folder
 from trainables.folder_source import FolderSource
 from trainables.source import DataError
@@ -49,9 +50,7 @@ def test_fingerprint_tells_a_picture_moved_to_another_class(tmp_path, monkeypatc
 @pytest.mark.parametrize("names", [["a/notes.txt"], ["picture.png"], ["train/picture.png"]])
 def test_folder_without_images_is_refused(tmp_path, names):
     source = source_of(tmp_path / "cells", *names)
-    with pytest.raises(DataError) as caught:
-        source.rows()
-    assert str(caught.value) == (
+    assert refusal(DataError, source.rows) == (
         f"{tmp_path / 'cells'}: holds no images in class folders; put them in cells/<class>/"
     )
 

@@ -20,18 +20,13 @@ class Brightness(nn.Module):
 
 
 def test_predictions_are_probabilities_in_the_order_of_the_images():
-    images = pictures(5, size=8)
-    together = predict(Brightness(), [images], CPU)
-    apart = predict(Brightness(), [images[:2], images[2:]], CPU)
+    images, model = pictures(5, size=8), Brightness().train()
+    together = predict(model, [images], CPU)
+    apart = predict(model, [images[:2], images[2:]], CPU)
     assert (together.shape, together.dtype) == ((5, 3), np.float32)
     np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(together, apart)
-
-
-def test_model_predicts_in_evaluation_mode_without_gradients():
-    model = Brightness().train()
-    predict(model, [pictures(2)], CPU)
-    assert model.asked_in == (False, False)
+    assert model.asked_in == (False, False)  # neither training nor noting gradients
 
 
 def test_validation_scores_the_clean_view_and_the_mean_of_the_shifts():
