@@ -54,11 +54,12 @@ def test_store_is_built_once_also_where_two_open_it_at_once(threads):
     np.testing.assert_array_equal(first.contents, second.contents)
 
 
-@pytest.mark.parametrize("other", [{"size": 8}, {"resize": "pad"}, {"content": "1"}], ids=str)
-def test_store_of_another_size_or_content_is_another_store(tmp_path, other):
+@pytest.mark.parametrize(
+    ("content", "other"), [("0", {"size": 8}), ("0", {"resize": "pad"}), ("1", {})]
+)
+def test_store_of_another_size_or_content_is_another_store(tmp_path, content, other):
     stored()
-    source = FakeSource(FILES, content=other.pop("content", "0"))
-    open_store(source, **{"size": 16} | other)
+    open_store(FakeSource(FILES, content=content), **{"size": 16} | other)
     assert len(stores(tmp_path)) == 2
 
 
