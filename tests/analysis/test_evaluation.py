@@ -10,7 +10,6 @@ from tests.analysis.builders import (
     ReadsPixel,
     best_of,
     bright_cells,
-    content_of,
     copy_run,
     listening,
     model_card,
@@ -67,11 +66,17 @@ def test_scores_are_those_of_scikit_learn_and_rows_of_the_confusion_the_truth(
     assert found.accuracy_ci95[0] < found.accuracy < found.accuracy_ci95[1]
 
 
-def test_scores_by_class_are_those_of_scikit_learn(tmp_path, monkeypatch):
-    found = evaluate_answers(tmp_path, monkeypatch).as_json()["per_class"]
+def test_json_has_the_keys_of_the_design_and_the_scores_by_class_of_scikit_learn(
+    tmp_path, monkeypatch
+):
+    found = evaluate_answers(tmp_path, monkeypatch).as_json()
+    assert [key for key in found if key in KEYS] == KEYS
+    assert set(found) - set(KEYS) == {"data", "seen_in_training"}
+    again = json.loads(json.dumps(found, allow_nan=False))
+    assert again["accuracy_ci95"] == list(found["accuracy_ci95"])
     report = metrics.classification_report(TRUTH, ANSWERS, target_names=NAMES, output_dict=True)
-    assert list(found) == list(NAMES)
-    for name, scores in found.items():
+    assert list(found["per_class"]) == list(NAMES)
+    for name, scores in found["per_class"].items():
         assert list(scores) == ["precision", "recall", "f1", "support"]
         expected = [report[name][key] for key in ("precision", "recall", "f1-score", "support")]
         assert list(scores.values()) == pytest.approx(expected)
@@ -104,14 +109,6 @@ def test_interval_is_that_of_a_bootstrap_in_numpy():
 )
 def test_interval_of_few_or_equal_answers_is_finite(is_correct, interval):
     assert accuracy_interval(np.array(is_correct)) == interval
-
-
-def test_json_has_the_keys_of_the_design_and_says_what_was_measured(tmp_path, monkeypatch):
-    found = evaluate_answers(tmp_path, monkeypatch).as_json()
-    assert [key for key in found if key in KEYS] == KEYS
-    assert set(found) - set(KEYS) == {"data", "seen_in_training"}
-    again = json.loads(json.dumps(found, allow_nan=False))
-    assert again["accuracy_ci95"] == list(found["accuracy_ci95"])
 
 
 @pytest.mark.parametrize("family", ["selection", "heldout"])
@@ -215,18 +212,12 @@ def test_own_data_of_a_model_without_a_test_split_was_seen_in_training(tmp_path,
     assert (found.n, found.seen_in_training) == (30, True)
 
 
-def test_every_look_is_a_line_in_the_model_folder(trained, tmp_path):
+def test_every_look_but_a_refused_one_is_a_line_in_the_model_folder(trained, tmp_path):
     run = copy_run(trained, tmp_path / "run")
     results = [evaluate(best_of(run), own_cells(trained) + part) for part in ("", "#train")]
+    refusal(DataError, evaluate, best_of(run), own_cells(trained) + "#shifted")
     lines = (best_of(run) / "evaluations.jsonl").read_text().splitlines()
     logged = [json.loads(line) for line in lines[-2:]]
     assert [set(line) for line in logged] == [{"time", "data", "fingerprint", "n", "accuracy"}] * 2
     for line, found in zip(logged, results, strict=True):
         assert (line["data"], line["n"], line["accuracy"]) == (found.data, found.n, found.accuracy)
-
-
-def test_refused_look_is_not_logged(trained, tmp_path):
-    run = copy_run(trained, tmp_path / "run")
-    before = content_of(best_of(run))
-    refusal(DataError, evaluate, best_of(run), own_cells(trained) + "#shifted")
-    assert content_of(best_of(run)) == before

@@ -143,19 +143,16 @@ def test_launch_that_brings_no_result_exits_with_one_and_says_why(capsys, tmp_pa
 
 def test_dry_run_prints_the_sweep_and_the_images_and_runs_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    sweep = sweep_file(tmp_path)
+    arguments = ("launch", sweep_file(tmp_path), "--dry-run", "--set", "search.trials=3")
     before = names_in(tmp_path)
-    code, out, _err = cytosweep(capsys, "launch", sweep, "--dry-run", "--set", "search.trials=3")
+    code, out, _err = cytosweep(capsys, *arguments)
     spec = yaml.safe_load(out.partition("basophil: 9 images")[0])
     assert (code, spec["search"]["trials"]) == (0, 3)
     assert "monocyte: 9 images to train on, 1 to validate on" in out
+    found = cytosweep(capsys, *arguments, "--json").json()
+    assert found["images"] == {"train": 27, "validation": 3, "left_out": 0}
+    assert found["sweep"] == spec
     assert names_in(tmp_path) == before
-
-
-def test_dry_run_as_json_is_one_object(capsys, tmp_path):
-    answer = cytosweep(capsys, "launch", sweep_file(tmp_path), "--dry-run", "--json")
-    assert answer.json()["images"] == {"train": 27, "validation": 3, "left_out": 0}
-    assert answer.json()["sweep"]["data"]["image_size"] == 16
 
 
 # resume
@@ -170,10 +167,12 @@ def test_resume_hands_on_its_options_and_prints_the_status(capsys, tmp_path, mon
     assert list(answer.json()) == STATUS_KEYS
 
 
-@pytest.mark.parametrize("name", [".", "missing"])
-def test_resume_of_what_is_no_run_is_refused(capsys, tmp_path, name):
-    line = refused(capsys, tmp_path, "resume", tmp_path / name)
-    assert line.startswith(f"{tmp_path / name}: is no run folder")
+@pytest.mark.parametrize("command", ["resume", "status"])
+def test_resume_and_status_of_what_is_no_run_are_refused(capsys, tmp_path, command):
+    for folder, what in ((tmp_path, "is no run folder"), (tmp_path / "gone", "run folder")):
+        line = refused(capsys, tmp_path, command, folder)
+        assert line.startswith(f"{folder}: ")
+        assert f"{what} (sweep.yaml); see `cytosweep launch`" in line
 
 
 def test_resume_beside_a_live_driver_is_refused_and_notes_no_event(capsys, trained, tmp_path):
@@ -201,8 +200,3 @@ def test_status_before_the_first_trial_says_so(capsys, tmp_path):
     paths, _study = new_run(tmp_path / "run")
     assert "; no trials yet; 0 s\n" in cytosweep(capsys, "status", paths.root).out
     assert cytosweep(capsys, "status", paths.root, "--json").json()["best"] is None
-
-
-def test_status_of_what_is_no_run_is_refused(capsys, tmp_path):
-    line = cytosweep(capsys, "status", tmp_path, "--json").refusal()
-    assert line == f"{tmp_path}: is no run folder (sweep.yaml); see `cytosweep launch`"

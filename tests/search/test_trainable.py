@@ -76,13 +76,6 @@ def test_trial_that_raises_becomes_a_message_with_its_log(tmp_path, monkeypatch,
     assert "Traceback" in log and type(error).__name__ in log
 
 
-def test_trial_that_diverges_becomes_a_message(tmp_path, monkeypatch):
-    sweep = cells_sweep(tmp_path, trial={"learning_rate": 1e30})
-    told, log = run(tmp_path, monkeypatch, sweep=sweep, load=lambda spec: trial_data())
-    assert told[-1][MESSAGE].error.startswith("TrainingDivergedError: the loss is nan in epoch 1")
-    assert "TrainingDivergedError" in log
-
-
 def test_trial_that_tune_stops_ends_at_once_and_closes_its_log(tmp_path, monkeypatch):
     def load(spec):
         raise SystemExit  # what Tune raises in the thread of a function it stops

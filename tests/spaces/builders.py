@@ -16,15 +16,16 @@ from spaces.problem import problems_of
 
 DATA = "data: {source: synthetic:blood-cells}\n"
 
-TRIAL_COLUMNS_BEFORE_PARAMS = [
-    "trial", "state", "stop_reason", "objective", "best_epoch", "epochs", "seconds", "started",
-    "node", "seed", "retries",
-]  # fmt: skip
-TRIAL_COLUMNS_AFTER_PARAMS = [
-    "val_loss", "val_accuracy", "val_balanced_accuracy", "val_macro_f1", "shift_accuracy",
-    "robust_accuracy", "parameters_m", "latency_ms", "peak_memory_mb", "images_per_s",
-    "checkpoint", "error",
-]  # fmt: skip
+
+def trial_columns(*params: str) -> list[str]:
+    """Return the columns of the trial table of a sweep over `params`."""
+    before = "trial state stop_reason objective best_epoch epochs seconds started node seed retries"
+    metrics = (
+        "val_loss val_accuracy val_balanced_accuracy val_macro_f1 shift_accuracy robust_accuracy"
+    )
+    costs = "parameters_m latency_ms peak_memory_mb images_per_s checkpoint error"
+    searched = [f"params.{name}" for name in params]
+    return [*before.split(), *searched, *metrics.split(), *costs.split()]
 
 
 def sweep_spec(**parts: Any) -> SweepSpec:

@@ -6,11 +6,10 @@ import pytest
 from spaces import TrialState, best_epoch, epoch_key, epoch_records
 from spaces.record import trial_record
 from tests.spaces.builders import (
-    TRIAL_COLUMNS_AFTER_PARAMS,
-    TRIAL_COLUMNS_BEFORE_PARAMS,
     FakeState,
     epoch_values,
     study_trial,
+    trial_columns,
     with_metric,
 )
 
@@ -73,8 +72,7 @@ def test_row_holds_what_the_driver_noted_where_the_design_puts_it():
     row = trial_record(study_trial(noted=noted | {"summary": SUMMARY}, **parts), "val_loss").row()
     expected = {"trial": 3, "started": start, "params.dropout": 0.5, **SUMMARY, **noted}
     assert {name: row[name] for name in expected} == expected
-    columns = [*TRIAL_COLUMNS_BEFORE_PARAMS, "params.dropout", *TRIAL_COLUMNS_AFTER_PARAMS]
-    assert list(row) == columns
+    assert list(row) == trial_columns("dropout")
 
 
 def test_waiting_trial_has_a_row_of_nothing_but_its_number_and_counts():

@@ -2,7 +2,6 @@ import pytest
 from pydantic import ValidationError
 
 from spaces import SearchSpec, SweepSpec, TrialSpec
-from spaces.sweep_spec import parse_duration_s
 from tests.spaces.builders import sentences_of, sweep_spec
 
 NO_SHIFTS = "but needs trial.validation_views: shifts; set that or try val_balanced_accuracy"
@@ -22,8 +21,8 @@ def sentences(**parts: object) -> list[str]:
     ("text", "seconds"),
     [("45s", 45), ("20m", 1200), ("1h30m", 5400), ("2h", 7200), ("1h 2m 3s", 3723), ("90m", 5400)],
 )
-def test_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
-    assert parse_duration_s(text) == seconds
+def test_search_may_end_by_a_time_budget_in_hours_minutes_and_seconds_alone(text, seconds):
+    assert SearchSpec(trials=None, time_budget=text).time_budget == seconds
 
 
 @pytest.mark.parametrize("text", ["", " ", "20", "1:30", "1.5h", "m", "5m1h", "-3s", "20 minutes"])
@@ -38,10 +37,6 @@ def test_time_budget_of_nothing_is_refused(budget):
     (line,) = sentences(search={"time_budget": budget})
     assert line.startswith(f"search.time_budget is {budget!r}, but must be above 0")
     assert not line.endswith("; try 0")
-
-
-def test_search_may_end_by_its_time_budget_alone():
-    assert SearchSpec(trials=None, time_budget="20m").time_budget == 1200
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "many", None])

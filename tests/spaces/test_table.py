@@ -7,13 +7,12 @@ import pytest
 
 from spaces import TrialRecord, curves_frame, kept_checkpoints, trial_records, trials_frame
 from tests.spaces.builders import (
-    TRIAL_COLUMNS_AFTER_PARAMS,
-    TRIAL_COLUMNS_BEFORE_PARAMS,
     FakeState,
     FakeTrial,
     epoch_values,
     study_trial,
     sweep_spec,
+    trial_columns,
 )
 
 SEARCHED = ["backbone", "dropout", "flips"]
@@ -48,8 +47,7 @@ ROWS = [[], some_trials()[1:], some_trials()]
 
 def test_trial_table_has_a_row_per_trial_with_null_for_unknown_and_the_designs_columns():
     frame = frame_of(some_trials())
-    params = [f"params.{name}" for name in SEARCHED]
-    assert list(frame) == TRIAL_COLUMNS_BEFORE_PARAMS + params + TRIAL_COLUMNS_AFTER_PARAMS
+    assert list(frame) == trial_columns(*SEARCHED)
     assert frame["trial"].tolist() == [0, 1]
     assert frame["state"].tolist() == ["COMPLETE", "WAITING"]
     assert frame["objective"].isna().tolist() == [False, True]

@@ -50,17 +50,10 @@ def test_fingerprint_tells_a_picture_moved_to_another_class(tmp_path, monkeypatc
 @pytest.mark.parametrize("names", [["a/notes.txt"], ["picture.png"], ["train/picture.png"]])
 def test_folder_without_images_is_refused(tmp_path, names):
     source = source_of(tmp_path / "cells", *names)
-    assert refusal(DataError, source.rows) == (
-        f"{tmp_path / 'cells'}: holds no images in class folders; put them in cells/<class>/"
-    )
-
-
-def test_empty_folder_is_refused_by_its_fingerprint_too(tmp_path):
-    with pytest.raises(DataError, match="holds no images in class folders"):
-        FolderSource(tmp_path).fingerprint()
+    line = f"{source.name}: holds no images in class folders; put them in cells/<class>/"
+    assert refusal(DataError, source.rows) == refusal(DataError, source.fingerprint) == line
 
 
 def test_class_called_like_a_part_does_not_hide_the_other_classes(tmp_path):
     source = source_of(tmp_path, "control/1.png", "control/2.png", "shifted/deep/3.png")
-    with pytest.raises(DataError, match="control"):
-        source.rows()
+    assert "control" in refusal(DataError, source.rows)

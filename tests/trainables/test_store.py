@@ -39,11 +39,6 @@ def test_store_holds_every_picture_with_its_label_part_and_row_mapped_and_read_o
         store.images[0] = 0
 
 
-@pytest.mark.parametrize("resize", ["crop", "stretch", "pad"])
-def test_store_holds_pictures_of_its_size(resize):
-    assert stored(size=10, resize=resize).images.shape == (6, 10, 10, 3)
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 def test_store_is_built_once_also_where_two_open_it_at_once(threads):
     source = FakeSource(FILES)
@@ -59,7 +54,9 @@ def test_store_is_built_once_also_where_two_open_it_at_once(threads):
 )
 def test_store_of_another_size_or_content_is_another_store(tmp_path, content, other):
     stored()
-    open_store(FakeSource(FILES, content=content), **{"size": 16} | other)
+    options = {"size": 16} | other
+    store = open_store(FakeSource(FILES, content=content), **options)
+    assert store.images.shape == (6, options["size"], options["size"], 3)
     assert len(stores(tmp_path)) == 2
 
 
