@@ -52,22 +52,16 @@ def test_retrain_writes_a_model_folder_that_took_the_steps_to_the_trials_best_ep
     assert (card.classes, card.provenance["steps"]) == (NAMES, found["steps"])
 
 
-def test_retrain_replays_the_recorded_rate_of_every_step(tmp_path, monkeypatch):
+def test_retrain_replays_every_rate_on_all_images_but_those_of_the_test_part(tmp_path, monkeypatch):
     calls, seen = listening(monkeypatch, retraining, "train"), []
     paths = retrainable(tmp_path)
     retrain(paths.root, report=seen.append)
-    plan = calls[0][0]
+    plan, data, views, _report = calls[0]
     assert (plan.replay, plan.steps_per_replay, plan.steps) == (RATES[:3], 4, 12)
     # Epochs of 6 steps end at the 6th and the 12th step, so within the 2nd and the 3rd rate.
     assert [record.learning_rate for record in seen] == pytest.approx([RATES[1], RATES[2]])
     assert [record.epoch for record in seen] == [1, 2]
     assert planned_epochs(paths.root) == planned_epochs(paths.root, 0) == 2
-
-
-def test_retrain_trains_on_all_images_but_those_of_the_test_part(tmp_path, monkeypatch):
-    calls = listening(monkeypatch, retraining, "train")
-    retrain(retrainable(tmp_path).root)
-    _plan, data, views, _report = calls[0]
     split = load_trial_data(trained_sweep(tmp_path / "cells.npz").data).split
     expected = np.sort(np.concatenate([split.train, split.validation]))
     np.testing.assert_array_equal(data.split.train, expected)

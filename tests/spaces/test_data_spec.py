@@ -1,7 +1,6 @@
 import pytest
-from pydantic import ValidationError
 
-from spaces import DataSpec, SplitSpec
+from spaces import DataSpec
 from tests.spaces.builders import sentences_of
 
 
@@ -42,9 +41,3 @@ def test_remedy_for_too_large_a_test_part_is_itself_valid(validation):
     (line,) = sentences(split={"validation": validation, "test": 0.6})
     remedy = float(line.rpartition("try ")[2])
     assert sentences(split={"validation": validation, "test": remedy}) == []
-
-
-@pytest.mark.parametrize("spec", [DataSpec(source="a"), SplitSpec()])
-def test_specification_is_frozen(spec):
-    with pytest.raises(ValidationError, match="frozen"):
-        setattr(spec, next(iter(type(spec).model_fields)), "b")

@@ -1,5 +1,4 @@
 import pytest
-from pydantic import ValidationError
 
 from spaces import Parameter
 from tests.spaces.builders import sentences_of
@@ -65,8 +64,3 @@ def test_range_with_several_problems_names_them_all():
 def test_condition_on_one_value_is_a_list_of_one(given, kept):
     parameter = Parameter.model_validate({"low": 0, "high": 1, "when": {"augment_ops": given}})
     assert parameter.when == {"augment_ops": kept}
-
-
-def test_parameter_is_frozen():
-    with pytest.raises(ValidationError, match="frozen"):
-        Parameter(low=0, high=1).low = 2

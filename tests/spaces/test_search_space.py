@@ -31,10 +31,9 @@ def test_iteration_keeps_the_files_order_but_for_conditions(parameters, order):
 @pytest.mark.parametrize(
     ("name", "decided", "active"),
     [
-        ("augment_magnitude", {"augment_ops": 0}, False),
-        ("augment_magnitude", {"augment_ops": 1}, True),
-        ("augment_magnitude", {"augment_ops": 3}, True),
         ("augment_magnitude", {}, False),
+        ("augment_magnitude", {"augment_ops": 0}, False),
+        ("augment_magnitude", {"augment_ops": 3}, True),
         ("dropout", {"augment_ops": 1, "flips": True}, True),
         ("dropout", {"augment_ops": 1, "flips": False}, False),
     ],

@@ -138,11 +138,8 @@ def test_path_in_an_override_is_relative_to_the_working_directory(override, tmp_
 
 
 @pytest.mark.parametrize("source", ["synthetic:blood-cells", "medmnist:bloodmnist", "/a/b.npz"])
-def test_scheme_and_absolute_path_stay_as_they_are(source, tmp_path):
+def test_scheme_and_absolute_path_stay_and_the_home_of_nobody_is_no_traceback(source, tmp_path):
     assert absolute_source(source, tmp_path) == source
-
-
-def test_home_of_nobody_is_no_traceback(tmp_path):
     assert absolute_source("~nobody-of-that-name/cells", tmp_path).endswith("/cells")
 
 

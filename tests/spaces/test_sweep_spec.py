@@ -11,6 +11,7 @@ CLEAN = {"trial": {"validation_views": "clean"}}
 EITHER = {"space": {"validation_views": {"choice": ["clean", "shifts"]}}}
 BACKBONES = {"choice": ["custom_cnn", "resnet18"]}
 TRUTHS = {"choice": [False, True]}
+SWEEP = sweep_spec(trial={"epochs": 3}, space={"width": {"choice": [16, 32]}})
 
 
 def sentences(**parts: object) -> list[str]:
@@ -91,11 +92,22 @@ def test_pretrained_under_the_condition_of_another_backbone_is_fine():
 
 
 def test_trial_spec_puts_searched_values_over_the_fixed_ones():
-    sweep = sweep_spec(trial={"epochs": 3}, space={"width": {"choice": [16, 32]}})
-    assert sweep.trial_spec({"width": 16}) == TrialSpec(epochs=3, width=16)
+    assert SWEEP.trial_spec({"width": 16}) == TrialSpec(epochs=3, width=16)
 
 
-@pytest.mark.parametrize("part", [sweep_spec(), sweep_spec().search, sweep_spec().resources])
+@pytest.mark.parametrize(
+    "part",
+    [
+        SWEEP,
+        SWEEP.data,
+        SWEEP.data.split,
+        SWEEP.space["width"],
+        SWEEP.trial,
+        SWEEP.search,
+        SWEEP.resources,
+    ],
+    ids=lambda part: type(part).__name__,
+)
 def test_sweep_is_frozen_in_every_part(part):
     with pytest.raises(ValidationError, match="frozen"):
         setattr(part, next(iter(type(part).model_fields)), 1)

@@ -1,6 +1,7 @@
 """Tests of the helpers of sources, and the contract that every kind of source keeps."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,21 +90,13 @@ def test_fingerprint_changes_with_one_pixel(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", FILE_KINDS)
-def test_fingerprint_is_the_same_in_a_copied_folder(kind, tmp_path, monkeypatch):
-    name = write_source(kind, tmp_path / "a")
-    before = open_source(name).fingerprint()
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
+def test_fingerprint_is_the_same_for_a_copy_of_another_name(kind, tmp_path, monkeypatch):
+    name = Path(write_source(kind, tmp_path / "a"))
+    before = open_source(str(name)).fingerprint()
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "other"))
-    assert open_source(name.replace("/a/", "/b/")).fingerprint() == before
-
-
-@pytest.mark.parametrize("kind", ["parquet", "npz", "folder"])
-def test_fingerprint_does_not_depend_on_what_the_source_is_called(kind, tmp_path):
-    name = write_source(kind, tmp_path / "a")
-    renamed = name.replace("cells", "renamed")
-    before = open_source(name).fingerprint()
-    shutil.move(name, renamed)
-    assert open_source(renamed).fingerprint() == before
+    (tmp_path / "b").mkdir()
+    copy = shutil.move(name, tmp_path / "b" / f"renamed{name.suffix}")
+    assert open_source(str(copy)).fingerprint() == before
 
 
 @pytest.mark.parametrize(
