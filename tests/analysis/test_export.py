@@ -92,12 +92,9 @@ def test_error_while_writing_leaves_nothing_behind(trained, tmp_path, monkeypatc
     assert names_in(tmp_path) == []
 
 
-def test_trial_of_a_model_folder_is_refused(trained, tmp_path):
-    line = f"--trial 0: {best_of(trained)} is a model folder, it has no trials"
-    assert refusal(UserError, export, best_of(trained), tmp_path / "out", trial=0) == line
-
-
-def test_metrics_that_are_damaged_are_refused_by_name(trained, tmp_path):
+def test_model_folder_has_no_trials_and_is_refused_where_its_metrics_are_damaged(trained, tmp_path):
     model = export(trained.root, tmp_path / "model")
+    line = f"--trial 0: {model} is a model folder, it has no trials"
+    assert refusal(UserError, export, model, tmp_path / "out", trial=0) == line
     (model / "metrics.json").write_text("{")
     assert "metrics.json" in refusal(UserError, export, model, tmp_path / "out")

@@ -16,7 +16,7 @@ from tests.analysis.builders import (
     trained_sweep,
     write_run,
 )
-from tests.spaces.builders import epoch_values, refusal
+from tests.spaces.builders import epoch_values, raising, refusal
 from tests.trainables.builders import NAMES
 from trainables import load_model, load_trial_data, model_folder
 
@@ -99,9 +99,7 @@ def test_error_leaves_the_old_model_and_nothing_else(tmp_path, monkeypatch, when
     retrain(paths.root)
     before = content_of(paths.root)
 
-    def full_disk(_):
-        raise OSError(28, "No space left on device")
-
+    full_disk = raising(OSError(28, "No space left on device"))
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
         if when == "writing":
             patch.setattr(model_folder, "_hash", full_disk)

@@ -62,12 +62,3 @@ def launching(*scripts: Script) -> Callable[..., None]:
         write_run(run, *scripts, sweep=sweep)
 
     return launch
-
-
-def raising(error: BaseException) -> Callable[..., None]:
-    """Return a function that raises."""
-
-    def call(*_arguments: object, **_options: object) -> None:
-        raise error
-
-    return call

@@ -7,7 +7,8 @@ import pytest
 
 from cytosweep.app import app
 from spaces import SweepInterruptedError, UserError
-from tests.cytosweep.builders import cytosweep, raising, sweep_file
+from tests.cytosweep.builders import cytosweep, sweep_file
+from tests.spaces.builders import raising
 
 COMMANDS = (
     "demo", "init", "launch", "resume", "status", "trials", "show", "select", "retrain", "evaluate",
@@ -28,8 +29,11 @@ def python(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_commands_are_those_of_the_design():
+def test_command_without_arguments_shows_the_commands_and_complains_about_nothing(capsys):
     assert tuple(command.callback.__name__ for command in app.registered_commands) == COMMANDS
+    answer = cytosweep(capsys)
+    assert (answer.code, answer.err) == (2, "")
+    assert all(command in answer.out for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -44,12 +48,6 @@ def test_help_is_fast_and_loads_none_of_the_large_libraries():
     run = python("-c", HELP, *COMMANDS)
     assert (run.returncode, run.stderr.split()) == (0, [])
     assert time.monotonic() - began < 10  # a second where nothing else runs; torch alone takes five
-
-
-def test_command_without_arguments_shows_the_help_and_complains_about_nothing(capsys):
-    answer = cytosweep(capsys)
-    assert (answer.code, answer.err) == (2, "")
-    assert all(command in answer.out for command in COMMANDS)
 
 
 @pytest.mark.parametrize(

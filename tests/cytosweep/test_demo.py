@@ -1,7 +1,8 @@
 from analysis import TrialTable
 from cytosweep.demo import _free, _tell_what_clean_validation_would_choose
 from tests.analysis.builders import complete, names_in, write_run
-from tests.cytosweep.builders import cytosweep, raising
+from tests.cytosweep.builders import cytosweep
+from tests.spaces.builders import raising
 
 
 def test_demo_takes_the_first_folder_that_is_free(tmp_path):

@@ -16,7 +16,7 @@ import search.driver
 from search.study import SweepStudy
 from spaces import RunPaths, SweepError, SweepInterruptedError, UserError, load_sweep, run_lock
 from tests.search.builders import cells_sweep, events, play, report, write_cells
-from tests.spaces.builders import refusal, trial_columns
+from tests.spaces.builders import raising, refusal, trial_columns
 
 RUN_FILES = {
     "sweep.yaml", "provenance.json", "study.journal", "events.jsonl", "trials.parquet",
@@ -64,10 +64,7 @@ def test_launch_leaves_tables_events_and_no_scratch(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("was_there", [False, True], ids=["new", "empty"])
 def test_launch_that_is_refused_leaves_the_folder_as_it_was(tmp_path, monkeypatch, was_there):
-    def refuse(study, stopper):
-        raise UserError("resources: no node offers 99 CPUs")
-
-    without_ray(monkeypatch, tmp_path, refuse)
+    without_ray(monkeypatch, tmp_path, raising(UserError("resources: no node offers 99 CPUs")))
     if was_there:
         (tmp_path / "run").mkdir()
     with pytest.raises(UserError, match="99 CPUs"):
@@ -94,10 +91,8 @@ def test_signal_leaves_trials_running_and_resume_ends_them(tmp_path, monkeypatch
 
 
 def test_tables_are_written_even_where_the_executor_breaks(tmp_path, monkeypatch):
-    def break_down(stopper):
-        raise OSError(28, "No space left on device")
-
-    without_ray(monkeypatch, tmp_path, cut_then(break_down))
+    full = raising(OSError(28, "No space left on device"))
+    without_ray(monkeypatch, tmp_path, cut_then(full))
     with pytest.raises(OSError, match="No space"):
         search.launch(cells_sweep(tmp_path), tmp_path / "run")
     assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]

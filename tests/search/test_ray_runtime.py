@@ -7,6 +7,7 @@ import ray
 
 from search.ray_runtime import ray_runtime, slots
 from spaces import ResourcesSpec, UserError
+from tests.spaces.builders import refusal
 
 
 def node(cpus=0.0, gpus=0.0, alive=True):
@@ -53,13 +54,9 @@ def test_number_the_user_set_stands_whatever_is_up(monkeypatch, number):
 
 
 def test_trial_that_fits_nowhere_is_refused_with_what_it_asked_for(monkeypatch):
-    rule = r"resources: no node offers 1 CPUs and 0\.5 GPUs now; ask for less"
-    with pytest.raises(UserError, match=rule):
-        slots_on(monkeypatch, [node(16)], gpus_per_trial=0.5)
-
-
-def test_one_gpu_and_a_half_is_refused_because_ray_does_not_give_it(monkeypatch):
-    with pytest.raises(ValueError, match="gpus_per_trial"):
+    line = refusal(UserError, slots_on, monkeypatch, [node(16)], gpus_per_trial=0.5)
+    assert line.startswith("resources: no node offers 1 CPUs and 0.5 GPUs now; ask for less")
+    with pytest.raises(ValueError, match="gpus_per_trial"):  # what Ray does not give
         slots_on(monkeypatch, [node(16, 3)], gpus_per_trial=1.5)
 
 

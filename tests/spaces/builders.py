@@ -72,6 +72,15 @@ def refusal(error: type[UserError], call: Callable[..., Any], *given: Any, **opt
     return str(caught.value)
 
 
+def raising(error: BaseException) -> Callable[..., Any]:
+    """Return a function that raises."""
+
+    def call(*_arguments: Any, **_options: Any) -> None:
+        raise error
+
+    return call
+
+
 class FakeState(Enum):
     """The names Optuna gives to the states of a trial."""
 

@@ -17,11 +17,8 @@ NAN = float("nan")
 SUMMARY = {"parameters_m": 2.5, "latency_ms": 3.5, "peak_memory_mb": 400.0}
 
 
-def test_epoch_key_is_frozen_because_old_journals_hold_it():
-    assert epoch_key(12) == "epoch:12"
-
-
-def test_epoch_records_come_in_order_whatever_the_journals_order():
+def test_epoch_records_have_a_frozen_key_and_come_in_order_whatever_the_journals_order():
+    assert epoch_key(12) == "epoch:12"  # old journals hold it
     trial = study_trial(*(epoch_values(n) for n in (10, 2, 1)), noted={"node": "a"})
     assert [record.epoch for record in epoch_records(trial)] == [1, 2, 10]
 
@@ -46,15 +43,10 @@ def test_trial_without_the_objectives_values_has_no_objective():
 
 
 @pytest.mark.parametrize("state", list(FakeState))
-def test_state_keeps_its_name_but_fail_is_failed(state):
+def test_state_keeps_its_name_but_fail_is_failed_and_knows_whether_more_will_come(state):
     record = trial_record(study_trial(state=state), "val_loss")
     assert record.state == ("FAILED" if state is FakeState.FAIL else state.name)
-    assert record.state in TrialState.__members__
-
-
-def test_trial_state_knows_whether_anything_more_will_come():
-    finished = {state.name for state in TrialState if state.is_finished()}
-    assert finished == {"COMPLETE", "PRUNED", "FAILED"}
+    assert TrialState[record.state].is_finished() == (state.name in ("COMPLETE", "PRUNED", "FAIL"))
 
 
 def test_record_holds_the_values_of_the_best_epoch_and_the_time_of_the_last():

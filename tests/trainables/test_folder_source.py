@@ -12,12 +12,14 @@ def source_of(root, *names):
     return FolderSource(write_folder(root, dict.fromkeys(names, FILE) if names else None))
 
 
-def test_classes_are_the_folders_in_alphabetical_order(tmp_path):
-    rows = source_of(tmp_path).rows()
+def test_classes_are_the_folders_in_alphabetical_order_and_pictures_the_files(tmp_path):
+    source = source_of(tmp_path)
+    rows = source.rows()
     assert rows.class_names == NAMES
     assert list(rows.labels) == [0, 0, 1, 1, 2, 2]
     assert set(rows.parts) == {""}
     assert rows.paths[3] == "eosinophil/3.png"
+    assert source.picture(3) == (tmp_path / "eosinophil/3.png").read_bytes()
 
 
 def test_folders_of_parts_stand_above_those_of_classes(tmp_path):
@@ -34,11 +36,6 @@ def test_pictures_are_the_files_that_pillow_knows_at_any_depth(tmp_path):
     source = source_of(tmp_path, *known, "a/notes.txt", "b/.DS_Store", "top.png", "none/readme.md")
     assert source.rows().paths == known
     assert source.rows().class_names == ("a", "b")
-
-
-def test_picture_is_the_content_of_its_file(tmp_path):
-    source = FolderSource(write_folder(tmp_path, {"a/1.png": b"one", "b/2.png": b"two"}))
-    assert [source.picture(row) for row in range(2)] == [b"one", b"two"]
 
 
 def test_fingerprint_tells_a_picture_moved_to_another_class(tmp_path, monkeypatch):

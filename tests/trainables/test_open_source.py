@@ -35,11 +35,8 @@ def test_folder_or_picture_is_a_source_without_labels_where_none_are_needed(tmp_
     assert isinstance(open_source(str(tmp_path / name), labelled=False), FileSource)
 
 
-def test_name_with_a_colon_is_a_synthetic_source():
+def test_name_with_a_colon_is_a_synthetic_source_and_a_tilde_the_home_folder(tmp_path, monkeypatch):
     assert isinstance(open_source("synthetic:blood-cells"), SyntheticSource)
-
-
-def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_npz(tmp_path / "cells.npz")
     assert open_source("~/cells.npz").name == str(tmp_path / "cells.npz")
