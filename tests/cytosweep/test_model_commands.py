@@ -14,7 +14,7 @@ from tests.analysis.builders import (
     write_run,
 )
 from tests.cytosweep.builders import STATUS_KEYS, cytosweep, refused
-from tests.trainables.builders import encoded, pictures
+from tests.trainables.builders import NAMES, encoded, pictures
 
 TWO_FAMILIES = [by_family(mobilenetv3=complete(0.5), custom_cnn=complete(0.75))] * 6
 
@@ -52,9 +52,7 @@ def test_evaluate_prints_the_scores_and_the_confusion(capsys, trained):
     code, out, err = cytosweep(capsys, "evaluate", best_of(trained), own_cells(trained))
     assert (code, err) == (0, "")
     assert out.startswith(f"{own_cells(trained)}: n 12, accuracy ")
-    assert [line.split()[0] for line in out.splitlines()[2:]] == [
-        "basophil", "eosinophil", "monocyte",
-    ]  # fmt: skip
+    assert [line.split()[0] for line in out.splitlines()[2:]] == list(NAMES)
 
 
 def test_evaluate_as_json_is_the_evaluation_also_in_a_file(capsys, trained, tmp_path):

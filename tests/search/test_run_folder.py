@@ -45,9 +45,7 @@ def test_event_is_a_line_with_its_time_in_utc(tmp_path):
     [("RUNNING", True, True), ("COMPLETE", True, False), ("PRUNED", True, False),
      ("FAILED", False, False)],
 )  # fmt: skip
-def test_training_state_stays_with_a_running_trial_and_predictions_always(
-    tmp_path, state, best_stays, last_stays
-):
+def test_training_state_stays_only_with_a_running_trial(tmp_path, state, best_stays, last_stays):
     paths = run_paths(tmp_path)
     trial = paths.trial(0)
     trial.best.mkdir(parents=True)

@@ -55,7 +55,7 @@ def test_trial_table_has_a_row_per_trial_with_null_for_unknown_and_the_designs_c
     assert frame["started"][0] == pd.Timestamp("2026-01-02 03:04:05.000678")
 
 
-@pytest.mark.parametrize("trials", ROWS, ids=list(map(str, range(3))))
+@pytest.mark.parametrize("trials", ROWS, ids=["0", "idle", "2"])
 def test_column_types_do_not_depend_on_the_rows_and_survive_parquet(trials, tmp_path):
     frame = frame_of(trials)
     pd.testing.assert_frame_equal(through_parquet(frame, tmp_path), frame)
@@ -68,7 +68,7 @@ def test_column_types_do_not_depend_on_the_rows_and_survive_parquet(trials, tmp_
     assert {kinds[name] for name in kinds.keys() - text - whole} == {"Float64"}
 
 
-@pytest.mark.parametrize("trials", ROWS, ids=list(map(str, range(3))))
+@pytest.mark.parametrize("trials", ROWS, ids=["0", "idle", "2"])
 def test_curves_have_the_designs_columns_and_types_however_many_rows_there_are(trials, tmp_path):
     frame = curves_frame(trials)
     assert (list(frame), len(frame)) == (CURVE_COLUMNS, 2 * (len(trials) == 2))
@@ -108,13 +108,9 @@ def test_kept_checkpoints_are_counted_for_each_family():
 
 
 def test_kept_checkpoints_hold_pruned_and_running_trials_but_no_failed_or_empty_one():
-    trials = [
-        ended(0, 0.9, state=FakeState.FAIL),
-        ended(1, 0.5, state=FakeState.PRUNED),
-        ended(2, None),
-        ended(3, 0.1, state=FakeState.RUNNING),
-        ended(4, 0.6),
-    ]
+    pruned, running = ended(1, 0.5, state=FakeState.PRUNED), ended(3, 0.1, state=FakeState.RUNNING)
+    failed, empty = ended(0, 0.9, state=FakeState.FAIL), ended(2, None)
+    trials = [failed, pruned, empty, running, ended(4, 0.6)]
     assert kept_of(trials, keep=2) == {1, 3, 4}
 
 
