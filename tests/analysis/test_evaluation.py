@@ -145,15 +145,11 @@ def test_folders_named_by_numbers_are_matched_by_these_numbers(tmp_path, monkeyp
     assert evaluate(tmp_path, str(cells)).accuracy == 1
 
 
-def test_class_that_the_model_does_not_know_is_refused_with_those_it_does(tmp_path, monkeypatch):
+def test_label_that_is_missing_or_none_of_the_models_is_refused(tmp_path, monkeypatch):
     fake_model(monkeypatch)
     cells = str(write_folder(tmp_path / "cells", files_of({"monocyte": [2], "rust": [0]})))
     line = "class rust is none of the model's: basophil, eosinophil, monocyte"
     assert refusal(DataError, evaluate, tmp_path, cells) == f"{cells}: {line}"
-
-
-def test_row_without_a_label_is_refused_by_its_number(tmp_path, monkeypatch):
-    fake_model(monkeypatch)
     cells = str(write_parquet(tmp_path / "cells.parquet", ["monocyte", None, "basophil"]))
     line = "row 1 has no label; evaluating needs one, see `predict`"
     assert refusal(DataError, evaluate, tmp_path, cells) == f"{cells}: {line}"

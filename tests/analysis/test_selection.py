@@ -31,9 +31,11 @@ def test_select_takes_the_best_mobilenet_unless_any_family_will_do(
     assert len(selection.compared) == (number or len(table.leaders(family)))
 
 
-def test_select_takes_a_pruned_trial_but_never_a_failed_or_a_running_one(tmp_path):
+def test_select_takes_a_pruned_trial_but_no_failed_or_running_one_and_notes_a_live_run(tmp_path):
     paths = write_run(tmp_path / "run", complete(0.25), pruned(0.5), failed(0.875), cut(0.75))
-    assert select(paths.root, family="any").chosen == 1
+    with run_lock(paths.lock):
+        selection = select(paths.root, family="any")
+    assert (selection.chosen, selection.note) == (1, "the run was still going on")
 
 
 def test_selection_file_is_the_selection_and_nothing_else_is_written(tmp_path):
@@ -63,12 +65,6 @@ def test_selection_compares_ten_trials_at_most(tmp_path):
     scripts = [complete(number / 16) for number in range(12)]
     selection = select(write_run(tmp_path / "run", *scripts).root, family="any")
     assert [evidence["trial"] for evidence in selection.compared] == [*range(11, 1, -1)]
-
-
-def test_selection_from_a_run_that_goes_on_notes_it(tmp_path):
-    paths = write_run(tmp_path / "run", complete(0.5), cut(0.25))
-    with run_lock(paths.lock):
-        assert select(paths.root, family="any").note == "the run was still going on"
 
 
 def test_select_without_a_trial_that_ended_is_refused(tmp_path):

@@ -11,9 +11,15 @@ from tests.trainables.builders import NAMES, encoded, pictures, write_parquet
 from trainables.parquet_source import ParquetSource
 from trainables.source import DataError
 
-NAMED = {"info": {"features": {"label": {"names": list(NAMES), "_type": "ClassLabel"}}}}
-METADATA = {"huggingface": json.dumps(NAMED)}
 FILES = [encoded(image) for image in pictures(3)]
+
+
+def features(**columns):
+    """Return the metadata of a table in which Hugging Face describes `columns`."""
+    return {"huggingface": json.dumps({"info": {"features": columns}})}
+
+
+METADATA = features(label={"names": NAMES, "_type": "ClassLabel"})
 
 
 def source_of(folder, *args, group=None, labelled=True, **parts):
@@ -25,17 +31,6 @@ def rows_of(folder, *args, **parts):
     return source_of(folder, *args, **parts).rows()
 
 
-def test_class_names_come_from_the_huggingface_metadata(tmp_path):
-    rows = rows_of(tmp_path, [2, 0, 0], metadata=METADATA)
-    assert (list(rows.labels), rows.class_names) == ([2, 0, 0], NAMES)
-
-
-@pytest.mark.parametrize("features", [{}, {"label": {"dtype": "int64", "_type": "Value"}}])
-def test_metadata_without_names_leaves_the_numbers(tmp_path, features):
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    assert rows_of(tmp_path, [0, 2], metadata=metadata).class_names == ("0", "1", "2")
-
-
 @pytest.mark.parametrize(
     ("values", "parts", "labels", "class_names"),
     [
@@ -43,13 +38,17 @@ def test_metadata_without_names_leaves_the_numbers(tmp_path, features):
         (pa.array(["b", "a", None], pa.large_string()), {}, [1, 0, -1], ("a", "b")),
         (pa.array(["b", "a", "b"]).dictionary_encode(), {}, [1, 0, 1], ("a", "b")),
         (["monocyte", "basophil"], {"metadata": METADATA}, [2, 0], NAMES),
+        ([2, 0, 0], {"metadata": METADATA}, [2, 0, 0], NAMES),
+        ([0, 2], {"metadata": features()}, [0, 2], ("0", "1", "2")),
+        ([0, 2], {"metadata": features(label={"dtype": "int64"})}, [0, 2], ("0", "1", "2")),
         (pa.array([0, 1, None], pa.int8()), {}, [0, 1, -1], ("0", "1")),
         (pa.array([0, 1, None], pa.int64()), {}, [0, 1, -1], ("0", "1")),
         (pa.array([0, 1, None], pa.uint8()), {}, [0, 1, -1], ("0", "1")),
         (pa.array([0, 1, None], pa.uint64()), {}, [0, 1, -1], ("0", "1")),
         ([0, 0], {"label": None, "labelled": False}, [-1, -1], ("unlabelled",)),
     ],
-    ids=["text", "large text", "categories", "text with metadata", "int8", "int64", "uint8",
+    ids=["text", "large text", "categories", "text of named classes", "numbers of named classes",
+         "no features", "no names", "int8", "int64", "uint8",
          "uint64", "none needed"],
 )  # fmt: skip
 def test_labels_may_be_text_whole_numbers_or_missing(tmp_path, values, parts, labels, class_names):

@@ -31,22 +31,21 @@ def test_synthetic_rows_and_pictures_are_those_that_were_drawn_but_for_broken_on
     assert source.picture(1) is None
 
 
-def test_synthetic_cells_are_drawn_once_and_not_before_they_are_asked_for(monkeypatch):
+def test_synthetic_cells_are_drawn_once_and_not_for_a_fingerprint(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        synthetic_cells, "synthetic_cells", lambda **size: drawn.append(size) or draw_three()
-    )
+
+    def draw(**size):
+        drawn.append(size)
+        return draw_three()
+
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path))
+    monkeypatch.setattr(synthetic_cells, "synthetic_cells", draw)
     source = SyntheticSource(NAME)
+    assert source.fingerprint() == SyntheticSource(NAME).fingerprint()
     assert drawn == []
     source.rows()
     source.picture(2)
     assert drawn == [{"size": 64, "seed": 0}]
-
-
-def test_synthetic_fingerprint_needs_no_drawing(tmp_path, monkeypatch):
-    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path))
-    monkeypatch.setattr(synthetic_cells, "synthetic_cells", None)
-    assert SyntheticSource(NAME).fingerprint() == SyntheticSource(NAME).fingerprint()
 
 
 def test_unknown_synthetic_source_is_refused_with_the_nearest():
