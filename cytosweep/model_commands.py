@@ -106,6 +106,8 @@ def evaluate(
         write_text(output, json.dumps(plain(evaluation.as_json()), indent=2) + "\n")
     if evaluation.seen_in_training:
         err.print("note: these images trained the model, so the scores flatter it", markup=False)
+    if evaluation.note:
+        err.print(f"note: {evaluation.note}", markup=False)
     if as_json:
         print_json(evaluation.as_json())
     else:

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -217,3 +218,16 @@ def test_every_look_but_a_refused_one_is_a_line_in_the_model_folder(trained, tmp
     assert [set(line) for line in logged] == [{"time", "data", "fingerprint", "n", "accuracy"}] * 2
     for line, found in zip(logged, results, strict=True):
         assert (line["data"], line["n"], line["accuracy"]) == (found.data, found.n, found.accuracy)
+
+
+def test_looks_taken_at_once_are_all_logged(tmp_path, monkeypatch):
+    evaluate_answers(tmp_path, monkeypatch)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: evaluate(tmp_path, str(tmp_path / "cells.npz")), range(8)))
+    assert len((tmp_path / "evaluations.jsonl").read_text().splitlines()) == 9
+
+
+def test_look_that_cannot_be_logged_is_returned_with_a_note(tmp_path, monkeypatch):
+    (tmp_path / "evaluations.jsonl").mkdir()
+    found, log = evaluate_answers(tmp_path, monkeypatch), tmp_path / "evaluations.jsonl"
+    assert (found.n, found.note) == (40, f"{log}: Is a directory, so this evaluation is not logged")

@@ -80,6 +80,15 @@ def test_evaluate_on_training_images_says_that_the_scores_flatter(capsys, traine
     assert answer.err == "note: these images trained the model, so the scores flatter it\n"
 
 
+def test_evaluate_says_that_a_look_could_not_be_logged(capsys, trained, tmp_path):
+    model = copy_run(trained, tmp_path / "run").trial(0).best
+    (model / "evaluations.jsonl").unlink(missing_ok=True)
+    (model / "evaluations.jsonl").mkdir()
+    answer = cytosweep(capsys, "evaluate", model, own_cells(trained), "--json")
+    assert answer.json()["n"] == 12
+    assert answer.err.startswith(f"note: {model / 'evaluations.jsonl'}: ")
+
+
 @pytest.mark.parametrize(
     ("output", "rule"),
     [("missing/scores.json", "its folder does not exist; make it first"), (".", "")],

@@ -61,6 +61,14 @@ def test_model_that_was_read_back_gives_identical_scores(tmp_path, backbone):
     assert not read.training
 
 
+def test_model_that_takes_the_place_of_another_keeps_the_log_of_evaluations(tmp_path):
+    for seed in (0, 1):
+        write_model(tmp_path / "best", seed)
+        with (tmp_path / "best" / "evaluations.jsonl").open("a") as log:
+            log.write(f"{seed}\n")
+    assert (tmp_path / "best" / "evaluations.jsonl").read_text() == "0\n1\n"
+
+
 def test_model_folder_holds_two_files_and_replaces_another_whole(tmp_path):
     (tmp_path / "best").mkdir()
     (tmp_path / "best" / "old.txt").touch()
