@@ -6,6 +6,7 @@ from trainables.source import DataError
 
 def test_folder_of_files_has_a_row_for_every_picture_at_any_depth(tmp_path):
     files = {"b.png": b"b", "a/d/2.jpg": b"2", "a/1.PNG": b"1", "s.tif/3.bmp": b"3", "n.md": b""}
+    files |= {"._b.png": b"", "__MACOSX/b.png": b"", "a/.ipynb_checkpoints/1.png": b""}
     source = FileSource(write_folder(tmp_path, files))
     rows, names = source.rows(), ("a/1.PNG", "a/d/2.jpg", "b.png", "s.tif/3.bmp")
     assert rows.paths == [str(tmp_path / name) for name in names]

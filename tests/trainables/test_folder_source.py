@@ -38,6 +38,13 @@ def test_pictures_are_the_files_that_pillow_knows_at_any_depth(tmp_path):
     assert source.rows().class_names == ("a", "b")
 
 
+def test_hidden_folders_and_files_and_those_of_systems_are_passed_over(tmp_path):
+    hidden = [".ipynb_checkpoints/1.png", "__MACOSX/a/2.png", "a/._3.png", "a/.cache/4.png"]
+    assert source_of(tmp_path / "one", "a/5.png", *hidden).rows().paths == ["a/5.png"]
+    parts = source_of(tmp_path / "two", "train/a/6.png", "train/.git/b/7.png", "__MACOSX/a/8.png")
+    assert parts.rows().paths == ["train/a/6.png"]
+
+
 def test_fingerprint_tells_a_picture_moved_to_another_class(tmp_path, monkeypatch):
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
     before = source_of(tmp_path / "one", "a/1.png", "b/2.png").fingerprint()
