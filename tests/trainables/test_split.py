@@ -98,12 +98,36 @@ def test_missing_label_in_a_part_that_is_not_trained_on_is_fine():
     ("labels", "line"),
     [
         ([0, 1, -1, 0], "row 2 has no label; training needs one for every row"),
-        ([1, 1], "has one class only (eosinophil), but must have at least 2; add the others"),
-        ([0], "has one class only (basophil), but must have at least 2; add the others"),
+        (
+            [1, 1],
+            "has one class only (eosinophil) to train on, but must have at least 2; add the others",
+        ),
+        (
+            [0],
+            "has one class only (basophil) to train on, but must have at least 2; add the others",
+        ),
     ],
 )
 def test_labels_that_cannot_be_trained_on_are_refused(labels, line):
     assert line_of(image_store(labels)) == f"cells.npz: {line}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "parts", "line"),
+    [
+        ([0, 1, 0, -1], "tr tr va va", "row 3 has no label; training needs one for every row"),
+        ([0, 1, 2, 0], "tr tr va va", "class monocyte is in the validation part and not in those to"
+         " train on; add images of it there, or take it out"),
+        ([0, 1, 0, 1], "te te te sh", "has no images to train on, only the parts shifted, test;"
+         " add a part train"),
+        ([0, 0, 0, 1], "tr tr va va", "has one class only (basophil) to train on, but must have at"
+         " least 2; add the others"),
+    ],
+)  # fmt: skip
+def test_parts_of_the_source_that_cannot_be_learned_from_are_refused(labels, parts, line):
+    names = {"tr": "train", "va": "validation", "te": "test", "sh": "shifted"}
+    store = image_store(labels, parts=[names[part] for part in parts.split()])
+    assert line_of(store) == f"cells.npz: {line}"
 
 
 @pytest.mark.parametrize(
