@@ -121,17 +121,35 @@ def _grouped_part(
     units = _units(store, group)[pool]
     num_groups = len(np.unique(units))
     largest_class = int(np.bincount(store.labels[pool]).max())
-    folds = min(_MAX_FOLDS, num_groups, largest_class)
-    taken = max(1, round(fraction * folds))
-    if taken >= folds:
+    most_folds = min(_MAX_FOLDS, num_groups, largest_class)
+    if most_folds < 2:  # noqa: PLR2004  # one to hold out, and one to train on
         raise DataError(
-            f"{store.source}: column {group} makes {num_groups} groups, too few to hold out"
-            f" {fraction:g} of them; take a smaller fraction or another group"
+            f"{store.source}: column {group} makes {num_groups} group{'s' * (num_groups > 1)}, too"
+            f" few to hold out {fraction:g} of the images; take another group"
         )
+    taken, folds = _folds(fraction, most_folds)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
     parts = [held_out for _, held_out in splitter.split(pool, store.labels[pool], units)]
-    held_out = pool[np.sort(np.concatenate(parts[:taken]))]
-    return np.asarray(held_out, dtype=np.int64)
+    held_out = np.asarray(pool[np.sort(np.concatenate(parts[:taken]))], dtype=np.int64)
+    share = len(held_out) / len(pool)
+    if not fraction / 2 <= share <= 2 * fraction:
+        raise DataError(
+            f"{store.source}: column {group} makes {num_groups} groups, with which {len(held_out)}"
+            f" of {len(pool)} images are held out for a fraction of {fraction:g}; try"
+            f" {share or taken / folds:.2g}, or another group"
+        )
+    return held_out
+
+
+def _folds(fraction: float, most: int) -> tuple[int, int]:
+    """Return how many of how many folds make about `fraction`.
+
+    The fewest that come within a tenth of it, since large folds hold the classes better.
+    """
+    options = [(min(max(1, round(fraction * n)), n - 1), n) for n in range(2, most + 1)]
+    off = [abs(taken / n - fraction) for taken, n in options]
+    is_close = [miss <= fraction / 10 for miss in off]
+    return options[is_close.index(True) if any(is_close) else off.index(min(off))]
 
 
 def _units(store: ImageStore, group: str) -> NDArray[np.int64]:

@@ -175,9 +175,27 @@ def test_groups_hold_together_what_identical_images_link(tmp_path, monkeypatch):
 def test_too_few_groups_are_refused(tmp_path, monkeypatch):
     store = store_of_patients(tmp_path, monkeypatch, [0, 1] * 6, [0] * 12)
     assert line_of(store, validation=0.25, group="patient").endswith(
-        "cells.parquet: column patient makes 1 groups, too few to hold out 0.25 of them; take a"
-        " smaller fraction or another group"
+        "cells.parquet: column patient makes 1 group, too few to hold out 0.25 of the images; take"
+        " another group"
     )
+
+
+@pytest.mark.parametrize(
+    ("patients", "fraction", "held"),
+    [([0, 1] * 6, 0.2, "6 of 12"), ([0] * 9 + [1] * 3, 0.1, "3 of 12"), ([0, 1, 2] * 4, 0.1, "4")],
+)
+def test_groups_that_make_another_fraction_than_asked_for_are_refused_with_it(
+    tmp_path, monkeypatch, patients, fraction, held
+):
+    store = store_of_patients(tmp_path, monkeypatch, [0, 1] * 6, patients)
+    line = line_of(store, validation=fraction, group="patient").partition("cells.parquet: ")[2]
+    assert line.startswith(f"column patient makes {len(set(patients))} groups, with which {held}")
+    assert f" images are held out for a fraction of {fraction:g}; try 0." in line
+
+
+def test_fraction_of_an_eighth_is_an_eighth_of_the_groups(tmp_path, monkeypatch):
+    store = store_of_patients(tmp_path, monkeypatch, [0, 1] * 60, np.arange(120) // 3)
+    assert len(split_of(store, validation=0.125, group="patient").validation) == 15
 
 
 def test_fewer_images_in_every_class_than_folds_are_no_crash(tmp_path, monkeypatch):
