@@ -69,23 +69,39 @@ def test_images_without_labels_are_enough_where_none_are_needed(tmp_path):
     assert set(rows.parts) == {"test"}
 
 
+@pytest.mark.parametrize(
+    ("arrays", "line"),
+    [
+        ({"val_images": IMAGES}, "has val_images but no val_labels; add them, or leave both out"),
+        ({"val_labels": LABELS}, "has val_labels but no val_images; add them, or leave both out"),
+        (
+            {"class_names": np.array("a")},
+            "class_names has shape (), but must be [K] names; store a list of them",
+        ),
+    ],
+)
+def test_half_of_what_is_trained_with_or_names_of_another_shape_are_refused(tmp_path, arrays, line):
+    assert line_of(tmp_path, train_images=IMAGES, train_labels=LABELS, **arrays) == line
+
+
 def test_file_with_pickled_objects_is_refused_unread(tmp_path):
     labels = np.array([0, "one", None, 2], dtype=object)
     line = line_of(tmp_path, images=IMAGES, labels=labels)
-    assert line.startswith("cannot be read as npz without pickle (Object arrays")
+    assert line.startswith("cannot be read as npz (Object arrays")
     assert line.endswith("; write it with numpy.savez")
 
 
-@pytest.mark.parametrize("kind", ["npy file", "damaged bytes"])
-def test_file_that_is_no_whole_npz_is_refused(tmp_path, kind):
+def test_file_that_is_no_npz_or_a_damaged_one_is_refused(tmp_path):
+    line = "is no npz file, or only a part of one; write it with numpy.savez"
+    np.save((tmp_path / "cells.npz").open("wb"), IMAGES)
+    assert line_of(tmp_path) == line
+    (tmp_path / "cells.npz").write_text("basophil, eosinophil\n" * 20)
+    assert line_of(tmp_path) == line
     with (tmp_path / "cells.npz").open("w+b") as stream:
-        if kind == "npy file":
-            np.save(stream, IMAGES)
-        else:
-            np.savez_compressed(stream, images=IMAGES // 64, labels=LABELS)
-            stream.seek(200)
-            stream.write(bytes(60))
-    assert line_of(tmp_path).startswith("cannot be read as npz")
+        np.savez_compressed(stream, images=IMAGES // 64, labels=LABELS)
+        stream.seek(200)
+        stream.write(bytes(60))
+    assert line_of(tmp_path).startswith("cannot be read as npz (")
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint16, bool])

@@ -51,7 +51,7 @@ def test_name_with_a_colon_is_a_synthetic_source_and_a_tilde_the_home_folder(tmp
         ("cells.parquet", b"", "is an empty file; give a file with images"),
         ("a.csv", b"image", "is a .csv, but must be .parquet, .npz or a folder"),
         ("a", b"image", "is a file without suffix, but must be .parquet, .npz or a folder"),
-        ("cells.npz", b"nonsense" * 100, "cannot be read as "),
+        ("cells.npz", b"nonsense" * 100, "is no npz file, or only a part of one"),
         ("cells.parquet", b"nonsense" * 100, "cannot be read as "),
     ],
 )
@@ -61,11 +61,14 @@ def test_file_that_is_missing_or_no_source_is_refused(tmp_path, name, content, s
     assert line_of(tmp_path / name).startswith(f"{tmp_path / name}: {start}")
 
 
-@pytest.mark.parametrize(("write", "name"), [(write_npz, "a.npz"), (write_parquet, "a.parquet")])
-def test_file_that_was_cut_is_refused(tmp_path, write, name):
+@pytest.mark.parametrize(
+    ("write", "name", "what"),
+    [(write_npz, "a.npz", "is no npz file"), (write_parquet, "a.parquet", "cannot be read as ")],
+)
+def test_file_that_was_cut_is_refused(tmp_path, write, name, what):
     whole = write(tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    assert line_of(tmp_path / name).startswith(f"{tmp_path / name}: cannot be read as ")
+    assert line_of(tmp_path / name).startswith(f"{tmp_path / name}: {what}")
 
 
 @pytest.mark.parametrize("name", ["synthetic:bloodcells", "medmnist:bloodmnist"])
