@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from analysis.model_readme import model_readme
 from analysis.retraining import trial_scores
 from analysis.selection import chosen_trial
 from analysis.trial_table import RunError, TrialTable
-from spaces import UserError
+from spaces import RunPaths, UserError
 from trainables import load_model, save_model
 from trainables.model_folder import CARD
 
 _METRICS = "metrics.json"
+_Numbers = dict[str, dict[str, int | float | None]]
+_NUMBERS: TypeAdapter[_Numbers] = TypeAdapter(_Numbers, config={"strict": True})
 
 
 def export(source: Path, out: Path, *, trial: int | None = None) -> Path:
@@ -46,15 +49,15 @@ def export(source: Path, out: Path, *, trial: int | None = None) -> Path:
     return out
 
 
-def _metrics(source: Path, folder: Path) -> dict[str, Any]:  # Any: JSON
+def _metrics(source: Path, folder: Path) -> _Numbers:
     """Return the numbers that stand in the folder, or those of the trial whose checkpoint it is."""
     path = folder / _METRICS
     if path.is_file():
         try:
-            numbers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))  # Any: JSON
-        except ValueError as error:
-            raise UserError(f"{path}: is damaged ({error}); retrain or export again") from error
-        return numbers
+            return _NUMBERS.validate_json(path.read_bytes())
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise UserError(f"{path}: is damaged ({reason}); retrain or export again") from error
     if (source / CARD).is_file():
         return {}
     return {"trial": trial_scores(TrialTable(source).record(int(folder.parent.parent.name)))}
@@ -65,6 +68,10 @@ def _model_folder(source: Path, trial: int | None) -> Path:
         if trial is not None:
             raise UserError(f"--trial {trial}: {source} is a model folder, it has no trials")
         return source
+    if not RunPaths(source).sweep.is_file():
+        what = "is neither a run (sweep.yaml) nor a model folder (model.json)"
+        what = what if source.is_dir() else "no such folder"
+        raise UserError(f"{source}: {what}; give RUN or a folder written by `export`")
     table = TrialTable(source)
     if trial is None and (table.paths.best / CARD).is_file():
         return table.paths.best

@@ -92,9 +92,27 @@ def test_error_while_writing_leaves_nothing_behind(trained, tmp_path, monkeypatc
     assert names_in(tmp_path) == []
 
 
-def test_model_folder_has_no_trials_and_is_refused_where_its_metrics_are_damaged(trained, tmp_path):
+def test_model_folder_has_no_trials(trained, tmp_path):
     model = export(trained.root, tmp_path / "model")
     line = f"--trial 0: {model} is a model folder, it has no trials"
     assert refusal(UserError, export, model, tmp_path / "out", trial=0) == line
-    (model / "metrics.json").write_text("{")
-    assert "metrics.json" in refusal(UserError, export, model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"accuracy": 0.9}', '{"trial": {"accuracy": "0.9"}}'])
+def test_model_folder_with_damaged_metrics_is_refused_by_the_file(trained, tmp_path, text):
+    model = export(trained.root, tmp_path / "model")
+    (model / "metrics.json").write_text(text)
+    line = refusal(UserError, export, model, tmp_path / "out")
+    assert line.startswith(f"{model / 'metrics.json'}: is damaged (")
+    assert line.endswith("); retrain or export again")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("empty", "is neither a run (sweep.yaml) nor a model folder (model.json)"),
+     ("gone", "no such folder")],
+)  # fmt: skip
+def test_folder_that_is_neither_a_run_nor_a_model_is_refused(tmp_path, name, what):
+    (tmp_path / "empty").mkdir()
+    line = refusal(UserError, export, tmp_path / name, tmp_path / "out")
+    assert line == f"{tmp_path / name}: {what}; give RUN or a folder written by `export`"
