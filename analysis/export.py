@@ -19,7 +19,7 @@ _NUMBERS: TypeAdapter[_Numbers] = TypeAdapter(_Numbers, config={"strict": True})
 
 
 def export(source: Path, out: Path, *, trial: int | None = None) -> Path:
-    """Write a model folder of a run or of another model folder to `out`.
+    """Write a model folder of a run or of another model folder to `out`; return its full path.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def export(source: Path, out: Path, *, trial: int | None = None) -> Path:
         _METRICS: json.dumps(numbers, indent=2) + "\n",
         "README.md": model_readme(card, numbers),
     }
-    save_model(out, model, card, texts)
-    return out
+    folder = out.absolute()  # writing replaces the folder, also where it is the working directory
+    save_model(folder, model, card, texts)
+    return folder
 
 
 def _metrics(source: Path, folder: Path) -> _Numbers:

@@ -178,7 +178,7 @@ def export(
 
     folder = export_model(source, output, trial=trial)
     files = ", ".join(sorted(file.name for file in folder.iterdir()))
-    out.print(f"{folder}: {files}", markup=False)
+    out.print(f"{output}: {files}", markup=False)
 
 
 def _status(run: Path, chosen: int) -> dict[str, Any]:  # Any: JSON

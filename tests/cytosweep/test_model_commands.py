@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -148,8 +149,12 @@ def test_predict_into_a_bad_output_is_refused_at_once(capsys, tmp_path, name, ru
     assert line.startswith(f"-o {tmp_path / name}: {rule}")
 
 
-def test_export_lists_what_it_wrote(capsys, trained, tmp_path):
-    out = tmp_path / "model"
-    answer = cytosweep(capsys, "export", trained.root, "-o", out, "--trial", 1)
-    files = "README.md, metrics.json, model.json, model.safetensors"
-    assert answer == (0, f"{out}: {files}\n", "")
+def test_export_lists_what_it_wrote_also_into_the_working_directory(
+    capsys, trained, tmp_path, monkeypatch
+):
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path / "model")
+    for out in (tmp_path / "other", Path()):
+        answer = cytosweep(capsys, "export", trained.root, "-o", out, "--trial", 1)
+        files = "README.md, metrics.json, model.json, model.safetensors"
+        assert answer == (0, f"{out}: {files}\n", "")

@@ -46,6 +46,13 @@ def test_error_in_the_block_leaves_the_old_file_or_folder_and_no_temporary(tmp_p
     assert names_in(tmp_path) == ["a.txt", "model"]
 
 
+def test_working_directory_can_be_replaced_by_its_relative_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(folder_with(tmp_path / "model"))
+    with replacing(Path()) as temporary:
+        folder_with(temporary, weights="new")
+    assert names_in(tmp_path / "model") == ["weights"]
+
+
 @pytest.mark.parametrize("old", [{}, {"weights": "old", "leftover": "x"}], ids=["none", "old"])
 def test_new_folder_takes_the_place_of_the_old_one_whole(tmp_path, old):
     path = folder_with(tmp_path / "model", **old) if old else tmp_path / "model"
