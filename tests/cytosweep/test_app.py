@@ -53,7 +53,8 @@ def test_help_is_fast_and_loads_none_of_the_large_libraries():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("lanch", "'lanch'. Did you mean 'launch'?"),
+        ("lanch", "'lanch'. Did you mean 'launch'?; see"),
+        ("foo", "No such command 'foo'; see"),
         ("launch", "Missing argument 'SWEEP'"),
         ("trials a --tpo 3", "No such option: --tpo"),
         ("trials a --top 0", "'--top'"),

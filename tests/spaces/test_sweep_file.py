@@ -35,6 +35,10 @@ EVERY_KIND = """
         (DROPOUT % ".inf", "space.dropout.high is "),
         (DROPOUT % "[1]", "space.dropout.high is "),
         (DATA + "search: {time_budget: 1:30}", "search.time_budget is '1:30', but must be a dur"),
+        (
+            DATA + "search: {time_budget: 0s}",
+            "search.time_budget is '0s', but must be above 0; try",
+        ),
         (DATA + "trial: {backbone: resnet8}", f"trial.backbone {NO_BACKBONE}"),
         (DATA + "space: {backbone: {choice: [resnet8]}}", f"space.backbone.choice {NO_BACKBONE}"),
     ],
@@ -64,10 +68,15 @@ def test_all_problems_come_at_once_also_those_between_parts(tmp_path):
     assert sorted(lines_of(tmp_path, text)) == sorted(f"sweep.yaml: {line}" for line in expected)
 
 
-@pytest.mark.parametrize("key", ["1", "true", "null"])
-def test_key_that_is_no_text_is_refused_without_a_traceback(key, tmp_path):
-    assert lines_of(tmp_path, f"{DATA}trial: {{{key}: 2}}")
-    assert lines_of(tmp_path, f"{DATA}space: {{{key}: {{low: 1, high: 2}}}}")
+@pytest.mark.parametrize(("key", "name"), [("1", "1"), ("true", "1"), ("null", "None")])
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("%s: 2", ""), ("trial: {%s: 2}", "trial."), ("space: {%s: {low: 1, high: 2}}", "space."),
+     ("space: {epochs: {low: 1, high: 2, when: {%s: 1}}}", "space.epochs.when.")],
+)  # fmt: skip
+def test_key_that_is_no_text_is_refused_with_a_remedy(key, name, text, where, tmp_path):
+    line = f"sweep.yaml: {where}{name} is a key that is no text, but must be a name; put it in "
+    assert lines_of(tmp_path, f"{DATA}{text % key}") == [line + "quotes, or take it out"]
 
 
 @pytest.mark.parametrize("part", ["trial", "search", "space", "resources"])
