@@ -71,7 +71,7 @@ def test_file_that_was_cut_is_refused(tmp_path, write, name, what):
     assert line_of(tmp_path / name).startswith(f"{tmp_path / name}: {what}")
 
 
-@pytest.mark.parametrize("name", ["synthetic:bloodcells", "medmnist:bloodmnist"])
+@pytest.mark.parametrize("name", ["synthetic:bloodcells", "cells:blood"])
 def test_unknown_name_with_a_colon_is_refused_with_the_known_one(name):
     assert line_of(name).startswith(f"{name}: no such source; ")
     assert "synthetic:blood-cells" in line_of(name)
