@@ -77,6 +77,16 @@ def test_unknown_name_with_a_colon_is_refused_with_the_known_one(name):
     assert "synthetic:blood-cells" in line_of(name)
 
 
+@pytest.mark.parametrize("name", ["cells.npz", "synthetic:blood-cells"])
+def test_part_of_a_source_is_no_source_to_learn_from(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_npz(tmp_path / "cells.npz")
+    assert line_of(f"{name}#train") == (
+        f"{name}#train: is a part, but a sweep learns from a whole source, as data.split divides"
+        f" it; give {name}, and name parts to evaluate and predict only"
+    )
+
+
 def test_group_is_handed_to_parquet_and_refused_elsewhere(tmp_path):
     path = write_parquet(tmp_path / "cells.parquet", patient=list("aabbcc"))
     assert list(open_source(str(path), group="patient").rows().groups) == [0, 0, 1, 1, 2, 2]
