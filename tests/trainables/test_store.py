@@ -1,9 +1,10 @@
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tests.spaces.builders import refusal
+from tests.spaces.builders import raising, refusal
 from tests.trainables.builders import NAMES, FakeSource, encoded, pictures, write_folder, write_npz
 from trainables.open_source import open_source
 from trainables.source import DataError
@@ -79,6 +80,27 @@ def test_source_without_one_good_picture_is_refused(tmp_path):
         "fake: not one of 2 pictures can be used (row 0: no bytes); give images that decode"
     )
     assert stores(tmp_path) == []
+
+
+def test_source_of_another_name_and_equal_content_is_not_decoded_again(tmp_path):
+    stored()
+    moved = FakeSource(FILES, name="moved")
+    assert (open_store(moved, size=16).source, moved.asked) == ("moved", 0)
+    assert len(stores(tmp_path)) == 1
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_one(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda path: None)  # a killed process removes nothing
+        with pytest.raises(RuntimeError):
+            stored(progress=raising(RuntimeError()))
+    left = tmp_path / "cache" / "stores" / stores(tmp_path)[0]
+    assert left.name.startswith(".")
+    stored(size=8)
+    assert left.exists()  # it is of another store, which may be under construction
+    stored()
+    assert not left.exists()
+    assert len(stores(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
