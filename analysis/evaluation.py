@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,16 +19,13 @@ from trainables.classifier import Classifier
 from trainables.metrics import balanced_accuracy, score
 from trainables.model_folder import READINGS, ModelCard
 from trainables.prediction import BATCH, predict
-from trainables.shifts import shift_names
+from trainables.shifts import NUM_SEVERITIES, Family, shift_names
 from trainables.source import NO_LABEL, split_part
 from trainables.split import Indices, split_store
 from trainables.store import ImageStore, Progress
 from trainables.trial_data import View, clean_view, shifted_pixels
 
-ShiftFamily = Literal["selection", "heldout"]
-
 _NUM_RESAMPLES = 9999
-_NUM_SEVERITIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +71,7 @@ def evaluate(
     model: Path,
     data: str,
     *,
-    shift: ShiftFamily | None = None,
+    shift: Family | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model folder on a data source and log that this was done.
@@ -166,14 +163,14 @@ def _under_shifts(
     pixels = view.images[view.indices]
     table: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
-        for severity in range(1, _NUM_SEVERITIES + 1):
+        for severity in range(1, NUM_SEVERITIES + 1):
             severities = np.full(len(pixels), severity)
             shifted = shifted_pixels(pixels, name, severities, seed=severity)
             batches = (shifted[start : start + BATCH] for start in range(0, len(shifted), BATCH))
             predicted = predict(model, batches, device).argmax(axis=1)
             table[name].append(balanced_accuracy(view.labels, predicted))
             if progress:
-                progress(sum(map(len, table.values())), _NUM_SEVERITIES * len(names))
+                progress(sum(map(len, table.values())), NUM_SEVERITIES * len(names))
     return table
 
 

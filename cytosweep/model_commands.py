@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from cytosweep.sweep_commands import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     from analysis import Evaluation
+    from trainables.shifts import Family
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
 TrialOption = Annotated[
@@ -20,7 +21,7 @@ _JPEG_HINT = "PNG, JPEG, ..., folders, .npz, .parquet"
 
 
 class ShiftFamily(StrEnum):
-    """Which family of shifts to measure under."""
+    """The families of `trainables.shifts`, whose import would make every help slow."""
 
     selection = "selection"
     heldout = "heldout"
@@ -99,7 +100,7 @@ def evaluate(
 
     if output is not None:
         check_output(output)
-    family: Literal["selection", "heldout"] | None = shift.value if shift else None
+    family: Family | None = shift.value if shift else None
     with progress_bar("evaluating") as progress:
         evaluation = evaluate_model(model, data, shift=family, progress=progress)
     if output is not None:
@@ -118,6 +119,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     """Print an evaluation for people."""
     import pandas as pd
 
+    from trainables.shifts import NUM_SEVERITIES
+
     low, high = evaluation.accuracy_ci95
     out.print(
         f"{evaluation.data}: n {evaluation.n}, accuracy {evaluation.accuracy:.4f}"
@@ -131,7 +134,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         row["predicted as, in this order"] = " ".join(f"{count:4}" for count in counts)
     print_frame(pd.DataFrame(rows))
     if evaluation.shift is not None:
-        severities = [f"severity {severity}" for severity in range(1, 6)]
+        severities = [f"severity {severity}" for severity in range(1, NUM_SEVERITIES + 1)]
         table = pd.DataFrame.from_dict(evaluation.shift, orient="index", columns=severities)
         print_frame(table.reset_index(names="balanced accuracy under"))
         out.print(f"shift accuracy {evaluation.shift_accuracy:.4f}", markup=False)

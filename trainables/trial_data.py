@@ -11,7 +11,7 @@ from torch import Tensor
 from spaces import DataSpec
 from trainables.open_source import open_source
 from trainables.picture import Pixels
-from trainables.shifts import apply_shift, shift_names
+from trainables.shifts import NUM_SEVERITIES, apply_shift, shift_names
 from trainables.split import Indices, Split, split_store
 from trainables.store import ImageStore, Progress, open_store
 
@@ -19,7 +19,6 @@ MAX_SHIFT_IMAGES = 256
 """Validation images seen under every shift: a standard error of at most 3.1 points for each."""
 
 _MAX_STATISTICS_IMAGES = 2000
-_NUM_SEVERITIES = 5
 _LEAST_STD = 1 / 255
 _CHUNK = 256
 
@@ -124,7 +123,7 @@ def shift_views(store: ImageStore, indices: Indices, seed: int) -> tuple[View, .
     chosen.sort()
     views = []
     for offset, name in enumerate(shift_names("selection")):
-        severities = 1 + (np.arange(len(chosen)) + offset) % _NUM_SEVERITIES
+        severities = 1 + (np.arange(len(chosen)) + offset) % NUM_SEVERITIES
         views.append(
             View(
                 name=name,

@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
 
 from analysis import evaluate, select
+from cytosweep.model_commands import ShiftFamily
 from tests.analysis.builders import (
     best_of,
     bright_cells,
@@ -16,6 +18,7 @@ from tests.analysis.builders import (
 )
 from tests.cytosweep.builders import STATUS_KEYS, cytosweep, refused
 from tests.trainables.builders import NAMES, encoded, pictures
+from trainables.shifts import Family
 
 TWO_FAMILIES = [by_family(mobilenetv3=complete(0.5), custom_cnn=complete(0.75))] * 6
 
@@ -62,6 +65,10 @@ def test_evaluate_as_json_is_the_evaluation_also_in_a_file(capsys, trained, tmp_
     assert json.loads(path.read_text()) == found
     expected = json.loads(json.dumps(evaluate(*arguments).as_json()))
     assert found | {"seconds": 0} == expected | {"seconds": 0}
+
+
+def test_evaluate_offers_every_family_of_shifts():
+    assert tuple(ShiftFamily) == get_args(Family)
 
 
 @pytest.mark.parametrize("family", ["selection", "heldout"])
