@@ -191,4 +191,4 @@ def _status(run: Path, chosen: int) -> dict[str, Any]:  # Any: JSON
     table = TrialTable(run)
     record = table.record(chosen)
     best = {"trial": chosen, "objective": record.objective, "params": dict(record.params)}
-    return {**table.as_json(), "best": best}
+    return {**table.status().as_json(), "best": best}

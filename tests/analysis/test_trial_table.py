@@ -89,7 +89,7 @@ def test_run_whose_driver_has_not_begun_has_an_empty_table_with_all_columns(tmp_
 
 def test_status_as_json_has_the_keys_of_the_design(tmp_path):
     paths = write_run(tmp_path / "run", complete(0.5), complete(0.75), failed(), cut(0.25))
-    found = TrialTable(paths.root).as_json()
+    found = TrialTable(paths.root).status().as_json()
     assert list(found) == ["run", "state", "counts", "best", "seconds"]
     assert found["counts"] == {"COMPLETE": 2, "FAILED": 1, "RUNNING": 1}
     assert set(found["best"]) == {"trial", "objective", "params"}
