@@ -17,6 +17,7 @@ from trainables.classifier import Classifier, build_classifier
 
 WEIGHTS = "model.safetensors"
 CARD = "model.json"
+METRICS = "metrics.json"
 READINGS = "evaluations.jsonl"
 """One line for every evaluation of the model; they count also where another takes its place."""
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import predict, save_predictions
+from analysis import predict, prediction, save_predictions
 from spaces import UserError
 from tests.analysis.builders import best_of, bright_cells
 from tests.spaces.builders import refusal
@@ -15,7 +15,7 @@ from tests.trainables.builders import (
     write_npz,
     write_parquet,
 )
-from trainables import load_model, prediction
+from trainables import load_model
 
 COLUMNS = ["row", "path", "prediction", "prob_0", "prob_1", "prob_2", "error"]
 
@@ -134,7 +134,7 @@ def test_saved_predictions_are_read_back_as_they_were(trained, tmp_path, suffix)
         ("cells.npz#test", "has no picture to predict; it has no parts"),
         ("cells.npz#tets", "did you mean 'test'"),
         ("notes.txt", "is a .txt, but must be "),
-        ("broken.npz", "cannot be read as npz"),
+        ("broken.npz", "is no npz file"),
     ],
 )
 def test_input_that_holds_no_pictures_is_refused_by_name(trained, tmp_path, name, reason):
