@@ -3,11 +3,11 @@
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,23 +15,19 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from spaces import TestTimeAugmentation, replacing
+from spaces import TestTimeAugmentation
 from trainables import DataError, load_model, open_source, open_store
 from trainables.metrics import Probabilities, balanced_accuracy, score
-from trainables.model_folder import ModelCard
+from trainables.model_folder import READINGS, ModelCard
 from trainables.picture import Pixels
 from trainables.prediction import BATCH, predict
-from trainables.shifts import shift_names
+from trainables.shifts import NUM_SEVERITIES, Family, shift_names
 from trainables.source import NO_LABEL, split_part
 from trainables.split import Indices, split_store
 from trainables.store import ImageStore, Progress
 from trainables.trial_data import View, clean_view, shifted_pixels
 
-ShiftFamily = Literal["selection", "heldout"]
-
 _NUM_RESAMPLES = 9999
-_NUM_SEVERITIES = 5
-_LOG = "evaluations.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +63,8 @@ class Evaluation:
     """Balanced accuracy at severity 1..5 by shift."""
     shift_accuracy: float | None = None
     """Mean over all shifts and severities."""
+    note: str | None = None
+    """What a reader should know, as that the evaluation could not be logged."""
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON
         """Return the evaluation as JSON values, without what was not asked for."""
@@ -78,7 +76,7 @@ def evaluate(
     data: str,
     *,
     tta: bool = False,
-    shift: ShiftFamily | None = None,
+    shift: Family | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model folder on a data source and log that this was done.
@@ -125,8 +123,7 @@ def evaluate(
         shift_accuracy=None if table is None else float(np.mean(list(table.values()))),
         **_clean_scores(view.labels, probabilities, card.classes),
     )
-    _log_reading(model, store, evaluation)
-    return evaluation
+    return replace(evaluation, note=_log_reading(model, store, evaluation))
 
 
 def _clean_scores(
@@ -175,14 +172,14 @@ def _under_shifts(
     pixels = view.images[view.indices]
     table: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
-        for severity in range(1, _NUM_SEVERITIES + 1):
+        for severity in range(1, NUM_SEVERITIES + 1):
             severities = np.full(len(pixels), severity)
             shifted = shifted_pixels(pixels, name, severities, seed=severity)
             batches = (shifted[start : start + BATCH] for start in range(0, len(shifted), BATCH))
             predicted = predict_batches(batches).argmax(axis=1)
             table[name].append(balanced_accuracy(view.labels, predicted))
             if progress:
-                progress(sum(map(len, table.values())), _NUM_SEVERITIES * len(names))
+                progress(sum(map(len, table.values())), NUM_SEVERITIES * len(names))
     return table
 
 
@@ -234,8 +231,11 @@ def _label_of(name: str, store: ImageStore, card: ModelCard) -> int:
     raise DataError(f"{store.source}: class {name} is none of the model's: {known}")
 
 
-def _log_reading(model: Path, store: ImageStore, evaluation: Evaluation) -> None:
-    """Add a line to the model folder: every look at a test set makes the next one less blind."""
+def _log_reading(model: Path, store: ImageStore, evaluation: Evaluation) -> str | None:
+    """Add a line to the model folder: every look at a test set makes the next one less blind.
+
+    Return why that could not be done, if so; the evaluation is worth as much.
+    """
     line = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": evaluation.data,
@@ -243,7 +243,9 @@ def _log_reading(model: Path, store: ImageStore, evaluation: Evaluation) -> None
         "n": evaluation.n,
         "accuracy": evaluation.accuracy,
     }
-    log = model / _LOG
-    before = log.read_text(encoding="utf-8") if log.exists() else ""
-    with replacing(log) as temporary:
-        temporary.write_text(before + json.dumps(line) + "\n", encoding="utf-8")
+    try:
+        with (model / READINGS).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+    except OSError as error:
+        return f"{model / READINGS}: {error.strerror}, so this evaluation is not logged"
+    return None

@@ -9,10 +9,11 @@ import torch
 
 from spaces import UserError, replacing
 from trainables import load_model, open_source
-from trainables import prediction as batches
 from trainables.classifier import Classifier
 from trainables.model_folder import ModelCard
 from trainables.picture import BadPictureError, Pixels, square_pixels
+from trainables.prediction import BATCH
+from trainables.prediction import predict as predict_batches
 from trainables.source import Source, split_part
 from trainables.store import Progress
 
@@ -50,8 +51,8 @@ def predict(
     frames: list[pd.DataFrame] = []
     done = 0
     for source, rows, paths in opened:
-        for start in range(0, len(rows), batches.BATCH):
-            chunk = rows[start : start + batches.BATCH]
+        for start in range(0, len(rows), BATCH):
+            chunk = rows[start : start + BATCH]
             frames.append(_predict_rows(classifier, card, source, chunk, device))
             frames[-1].insert(1, "path", [paths[row] for row in chunk])
             done += len(chunk)
@@ -106,7 +107,7 @@ def _predict_rows(
     good = [index for index, row in enumerate(rows) if row in pixels]
     if good:
         stacked: Iterator[Pixels] = iter([np.stack(list(pixels.values()))])
-        table.iloc[good] = batches.predict(model, stacked, device, tta=card.tta)
+        table.iloc[good] = predict_batches(model, stacked, device, tta=card.tta)
     best = table.iloc[good].to_numpy().argmax(axis=1) if good else []
     names = pd.Series([None] * len(rows), dtype="string")
     names.iloc[good] = [card.classes[k] for k in best]

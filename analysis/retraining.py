@@ -1,7 +1,6 @@
 """Retraining the chosen configuration on all images that the search was allowed to see."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +12,11 @@ from analysis.selection import chosen_trial
 from analysis.trial_table import RunError, TrialTable
 from spaces import EpochRecord, TrialRecord, TrialState
 from trainables import TrainPlan, TrialData, load_trial_data, save_model, train
-from trainables.training import model_card, steps_per_epoch
+from trainables.model_folder import METRICS
+from trainables.training import Report, model_card, steps_per_epoch
 
-StepProgress = Callable[[EpochRecord], None]
 
-
-def retrain(run: Path, *, trial: int | None = None, report: StepProgress | None = None) -> Path:
+def retrain(run: Path, *, trial: int | None = None, report: Report | None = None) -> Path:
     """Train a trial's configuration on training plus validation images; return `RUN/best`.
 
     The model takes as many optimiser steps as the trial had taken at its best epoch, at the same
@@ -71,7 +69,7 @@ def retrain(run: Path, *, trial: int | None = None, report: StepProgress | None 
         "trial": trial_scores(record),
     }
     texts = {
-        "metrics.json": json.dumps(metrics, indent=2) + "\n",
+        METRICS: json.dumps(metrics, indent=2) + "\n",
         "README.md": model_readme(card, metrics),
     }
     save_model(table.paths.best, model, card, texts)

@@ -49,6 +49,10 @@ class RunStatus:
     seconds: float
     """From the first trial's start to the last one's end, or until now while running."""
 
+    def as_json(self) -> dict[str, Any]:  # Any: JSON
+        """Return the status as JSON values."""
+        return asdict(self)
+
 
 class TrialTable:
     """What a run's journal says, as records and data frames; reading it changes nothing."""
@@ -130,10 +134,6 @@ class TrialTable:
             best=summary,
             seconds=self._seconds(state == "running"),
         )
-
-    def as_json(self) -> dict[str, Any]:  # Any: JSON
-        """Return the status as JSON values."""
-        return asdict(self.status())
 
     def _seconds(self, is_running: bool) -> float:
         starts = [t.datetime_start for t in self._trials if t.datetime_start]

@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
         words: Callable[[], str] = getattr(error, "format_message", error.__str__)
         if not words():
             return EXIT_USER  # Typer has printed the help
-        code, message = EXIT_USER, f"{words()}; see `cytosweep --help`"
+        code, message = EXIT_USER, f"{words().removesuffix('.')}; see `cytosweep --help`"
     except (SweepInterruptedError, KeyboardInterrupt) as error:
         code, message = EXIT_INTERRUPTED, str(error) or "interrupted"
     except OSError as error:

@@ -32,10 +32,12 @@ def demo(
 
     began = time.monotonic()
     run = run or _free(Path("runs") / "demo")
-    run.parent.mkdir(parents=True, exist_ok=True)
-    sweep_file = run.with_suffix(".yaml")
+    sweep_file = _sweep_file(run)
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise UserError(f"{run}: is not empty; give another --run")
     if sweep_file.exists():
         raise UserError(f"{sweep_file}: exists already; remove it, or give another --run")
+    run.parent.mkdir(parents=True, exist_ok=True)
     write_text(sweep_file, preset_text("quickstart"))
 
     _title(f"1. A sweep: cytosweep launch {sweep_file} --run {run}")
@@ -95,10 +97,16 @@ def _free(run: Path) -> Path:
     """Return `run`, or the first of `run-2`, `run-3`, ... that does not exist."""
     number = 1
     candidate = run
-    while candidate.exists() or candidate.with_suffix(".yaml").exists():
+    while candidate.exists() or _sweep_file(candidate).exists():
         number += 1
         candidate = run.with_name(f"{run.name}-{number}")
     return candidate
+
+
+def _sweep_file(run: Path) -> Path:
+    """Return the sweep file beside a run folder."""
+    run = run.absolute() if run == Path() else run  # "." has no name
+    return run.with_name(f"{run.name}.yaml")
 
 
 def _title(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from cytosweep.sweep_commands import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     from analysis import Evaluation
+    from trainables.shifts import Family
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
 TrialOption = Annotated[
@@ -20,7 +21,7 @@ _JPEG_HINT = "PNG, JPEG, ..., folders, .npz, .parquet"
 
 
 class ShiftFamily(StrEnum):
-    """Which family of shifts to measure under."""
+    """The families of `trainables.shifts`, whose import would make every help slow."""
 
     selection = "selection"
     heldout = "heldout"
@@ -102,13 +103,15 @@ def evaluate(
 
     if output is not None:
         check_output(output)
-    family: Literal["selection", "heldout"] | None = shift.value if shift else None
+    family: Family | None = shift.value if shift else None
     with progress_bar("evaluating") as progress:
         evaluation = evaluate_model(model, data, tta=tta, shift=family, progress=progress)
     if output is not None:
         write_text(output, json.dumps(plain(evaluation.as_json()), indent=2) + "\n")
     if evaluation.seen_in_training:
         err.print("note: these images trained the model, so the scores flatter it", markup=False)
+    if evaluation.note:
+        err.print(f"note: {evaluation.note}", markup=False)
     if as_json:
         print_json(evaluation.as_json())
     else:
@@ -118,6 +121,8 @@ def evaluate(
 def print_evaluation(evaluation: "Evaluation") -> None:
     """Print an evaluation for people."""
     import pandas as pd
+
+    from trainables.shifts import NUM_SEVERITIES
 
     low, high = evaluation.accuracy_ci95
     out.print(
@@ -132,7 +137,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         row["predicted as, in this order"] = " ".join(f"{count:4}" for count in counts)
     print_frame(pd.DataFrame(rows))
     if evaluation.shift is not None:
-        severities = [f"severity {severity}" for severity in range(1, 6)]
+        severities = [f"severity {severity}" for severity in range(1, NUM_SEVERITIES + 1)]
         table = pd.DataFrame.from_dict(evaluation.shift, orient="index", columns=severities)
         print_frame(table.reset_index(names="balanced accuracy under"))
         out.print(f"shift accuracy {evaluation.shift_accuracy:.4f}", markup=False)
@@ -179,7 +184,7 @@ def export(
 
     folder = export_model(source, output, trial=trial)
     files = ", ".join(sorted(file.name for file in folder.iterdir()))
-    out.print(f"{folder}: {files}", markup=False)
+    out.print(f"{output}: {files}", markup=False)
 
 
 def _status(run: Path, chosen: int) -> dict[str, Any]:  # Any: JSON
@@ -189,4 +194,4 @@ def _status(run: Path, chosen: int) -> dict[str, Any]:  # Any: JSON
     table = TrialTable(run)
     record = table.record(chosen)
     best = {"trial": chosen, "objective": record.objective, "params": dict(record.params)}
-    return {**table.as_json(), "best": best}
+    return {**table.status().as_json(), "best": best}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cytosweep.console import err, out, print_json, progress_bar
+from cytosweep.console import check_output, err, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from spaces import SweepSpec
@@ -38,10 +38,9 @@ def init(
     from spaces import UserError, preset_text, write_text
 
     text = preset_text(preset)
+    check_output(output)
     if output.exists():
         raise UserError(f"-o {output}: exists already; give another file, or remove it")
-    if not output.absolute().parent.is_dir():
-        raise UserError(f"-o {output}: its folder does not exist; make it first")
     write_text(output, text)
     hint = f"cytosweep launch {output} --dry-run"
     err.print(f"{output} written; check it with `{hint}`", markup=False)
@@ -102,10 +101,10 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
     from analysis import TrialTable
 
     table = TrialTable(run)
-    if as_json:
-        print_json(table.as_json())
-        return
     found = table.status()
+    if as_json:
+        print_json(found.as_json())
+        return
     counts = ", ".join(f"{count} {state.lower()}" for state, count in sorted(found.counts.items()))
     counts = counts or "no trials yet"
     out.print(f"{run}: {found.state}; {counts}; {found.seconds:.0f} s", markup=False)
@@ -150,7 +149,7 @@ def _conclude(run: Path, as_json: bool) -> None:
 
     table = TrialTable(run)
     if as_json:
-        print_json(table.as_json())
+        print_json(table.status().as_json())
     if not table.leaders():
         failed = [record for record in table.records if record.error]
         why = f"; trial {failed[0].trial}: {failed[0].error}" if failed else ""

@@ -15,6 +15,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The block writes a file or makes a folder of that name. On an error `path` stays as it was and
     the sibling is removed. A folder that was at `path` is replaced whole.
     """
+    path = path.absolute()  # "." has no name
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         yield temporary

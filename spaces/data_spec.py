@@ -44,7 +44,7 @@ class DataSpec(BaseModel):
     model_config = FROZEN
 
     source: str = Field(min_length=1)
-    """A parquet or npz file, a folder of class folders, or `synthetic:blood-cells`."""
+    """A parquet or npz file, a folder of class folders, or a name such as `medmnist:bloodmnist`."""
     image_size: int = Field(64, ge=16, le=1024)
     """Side of the stored square images in pixels."""
     resize: Resize = "crop"

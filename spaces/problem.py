@@ -14,10 +14,11 @@ _MAX_SHOWN = 60
 
 Location = tuple[str | int, ...]
 
+# pydantic's last part of the path to a key of a mapping that is not of the key's type
+_KEY = "[key]"
 _KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
-    "invalid_key": "a name",
     "float_type": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
@@ -82,6 +83,9 @@ def _describe(details: ErrorDetails, model: type[BaseModel]) -> Iterator[Problem
     where, kind = details["loc"], details["type"]
     if kind == "problems":
         yield from (problem.under(*where) for problem in details["ctx"]["problems"])
+    elif kind == "invalid_key" or where[-1:] == (_KEY,):
+        text = "is a key that is no text, but must be a name; put it in quotes, or take it out"
+        yield Problem(where=where[:-1] if where[-1] == _KEY else where, text=text)
     elif kind == "missing":
         yield Problem(where=where, text="is missing, but is required; add it")
     elif kind == "extra_forbidden":

@@ -26,7 +26,7 @@ def parse_duration_s(text: object) -> object:
     return sum(int(n) * unit for n, unit in zip(parts.groups("0"), _UNIT_S.values(), strict=True))
 
 
-DurationS = Annotated[float, BeforeValidator(parse_duration_s), Field(gt=0, examples=["20m"])]
+DurationS = Annotated[float, BeforeValidator(parse_duration_s), Field(gt=0)]
 """Seconds, written in a sweep file as a number or as `1h30m`."""
 
 
@@ -37,7 +37,7 @@ class SearchSpec(BaseModel):
 
     trials: int | None = Field(64, ge=1)
     """Number of trials after which the sweep ends; null for no limit."""
-    time_budget: DurationS | None = None
+    time_budget: DurationS | None = Field(None, examples=["20m"])
     """Seconds after which the sweep ends and running trials are cut; null for no limit."""
     sampler: Literal["tpe", "random"] = "tpe"
     """Optuna's sampler: tree-structured Parzen estimator, or uniform random."""

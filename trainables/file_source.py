@@ -11,6 +11,23 @@ from trainables.picture import RawPicture
 from trainables.source import NO_LABEL, DataError, SourceRows
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """Return the files below `folder` whose suffix Pillow knows, sorted, none of them hidden."""
+    known = Image.registered_extensions()
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in known
+        and all(map(is_visible, file.relative_to(folder).parts))
+        and file.is_file()
+    ]
+
+
+def is_visible(name: str) -> bool:
+    """Return whether a file or folder is a user's, not hidden or a system's as `__MACOSX` is."""
+    return not name.startswith((".", "__"))
+
+
 class FileSource:
     """Pictures to predict, sorted by their paths; files with other suffixes are passed over."""
 
@@ -46,9 +63,7 @@ class FileSource:
     def _files(self) -> list[Path]:
         if self._path.is_file():
             return [self._path]
-        known = Image.registered_extensions()
-        below = sorted(self._path.rglob("*"))
-        files = [f for f in below if f.suffix.lower() in known and f.is_file()]
+        files = picture_files(self._path)
         if not files:
             raise DataError(f"{self.name}: holds no images; give a folder with pictures in it")
         return files

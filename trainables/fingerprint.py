@@ -14,11 +14,12 @@ def fingerprint_files(files: Sequence[Path], root: Path) -> str:
 
     A single file is its own root, so that its name does not matter.
 
-    Reading gigabytes takes seconds, so the result is kept in the cache under the files' names,
-    sizes and times of change; touching a file costs a new reading, never a wrong answer.
+    Reading gigabytes takes seconds, so the result is kept in the cache under the files' places,
+    sizes, times and inodes. Touching a file costs a new reading; a change of content goes unseen
+    only where it leaves all of these as they were, which no ordinary write does.
     """
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.sha256(json.dumps([str(root), stats]).encode()).hexdigest()
+    facts = [_facts(file, root) for file in files]
+    key = hashlib.sha256(json.dumps([str(root.resolve()), facts]).encode()).hexdigest()
     remembered = cache_folder() / "fingerprints" / key
     if remembered.exists():
         return remembered.read_text()
@@ -30,3 +31,10 @@ def fingerprint_files(files: Sequence[Path], root: Path) -> str:
     remembered.parent.mkdir(parents=True, exist_ok=True)
     write_text(remembered, whole.hexdigest())
     return whole.hexdigest()
+
+
+def _facts(file: Path, root: Path) -> tuple[str, int, int, int, int]:
+    """Return what tells that a file is the one it was, without reading it."""
+    stat = file.stat()
+    name = file.relative_to(root).as_posix()
+    return name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

@@ -4,8 +4,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from trainables.file_source import is_visible, picture_files
 from trainables.fingerprint import fingerprint_files
 from trainables.picture import RawPicture
 from trainables.source import PARTS, DataError, SourceRows
@@ -48,15 +48,12 @@ class FolderSource:
     @cached_property
     def _files(self) -> list[tuple[str, str, Path]]:
         """Return (part, class name, file) of every picture, sorted."""
-        known = Image.registered_extensions()
         above = self._part_folders() or [("", self._root)]
         files = [
             (part, class_folder.name, file)
             for part, folder in above
-            for class_folder in sorted(folder.iterdir())
-            if class_folder.is_dir()
-            for file in sorted(class_folder.rglob("*"))
-            if file.is_file() and file.suffix.lower() in known
+            for class_folder in _folders_in(folder)
+            for file in picture_files(class_folder)
         ]
         if not files:
             raise DataError(
@@ -67,7 +64,7 @@ class FolderSource:
 
     def _part_folders(self) -> list[tuple[str, Path]]:
         """Return (part, folder) where the folders are parts; refuse parts beside classes."""
-        folders = [f for f in sorted(self._root.iterdir()) if f.is_dir() and f.name[0] not in "._"]
+        folders = _folders_in(self._root)
         classes = [folder.name for folder in folders if folder.name not in _PART_OF_FOLDER]
         if classes and len(classes) < len(folders):
             parts = ", ".join(f.name for f in folders if f.name not in classes)
@@ -76,3 +73,7 @@ class FolderSource:
                 " hold only one kind; put every class folder into a part"
             )
         return [] if classes else [(_PART_OF_FOLDER[f.name], f) for f in folders]
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and is_visible(path.name)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from trainables.classifier import Classifier, build_classifier
 
 WEIGHTS = "model.safetensors"
 CARD = "model.json"
+METRICS = "metrics.json"
+READINGS = "evaluations.jsonl"
+"""One line for every evaluation of the model; they count also where another takes its place."""
+
 _MAX_REASON = 200
 
 
@@ -72,7 +77,8 @@ def save_model(
 ) -> ModelCard:
     """Write a model folder, whole or not at all, and return the card with its hash filled in.
 
-    `texts` are further files of the folder by their names, such as `README.md`.
+    `texts` are further files of the folder by their names, such as `README.md`. The log of
+    evaluations that the folder holds stays.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replacing(folder) as building:
@@ -82,6 +88,8 @@ def save_model(
         card = card.model_copy(update={"sha256": _hash(building / WEIGHTS)})
         for name, text in {CARD: card.model_dump_json(indent=2) + "\n", **(texts or {})}.items():
             (building / name).write_text(text, encoding="utf-8")
+        if (folder / READINGS).is_file():
+            shutil.copy(folder / READINGS, building)
     return card
 
 

@@ -19,6 +19,7 @@ _PREFIX_OF_PART = {
     "test": "test_",
     "shifted": "shifted_",
 }
+_PREFIXES_OF_TRAINING = ("train_", "val_")
 _IMAGE_NDIMS = (3, 4)
 _CHANNELS = (1, 3, 4)
 
@@ -63,16 +64,18 @@ class NpzSource:
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        if not zipfile.is_zipfile(self._path):
+            raise DataError(
+                f"{self.name}: is no npz file, or only a part of one; write it with numpy.savez"
+            )
         try:
-            file = np.load(self._path, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array without a name")
-            with file:
+            with np.load(self._path, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             reason = str(error).splitlines()[0]
-            line = f"{self.name}: cannot be read as npz without pickle ({reason})"
-            raise DataError(f"{line}; write it with numpy.savez") from error
+            raise DataError(
+                f"{self.name}: cannot be read as npz ({reason}); write it with numpy.savez"
+            ) from error
 
     @cached_property
     def _parts(self) -> dict[str, str]:
@@ -86,7 +89,18 @@ class NpzSource:
                 f"{self.name}: has {has}, but must have images and labels,"
                 " or train_images and train_labels; rename the arrays"
             )
+        for prefix in _PREFIXES_OF_TRAINING if self.labelled else ():
+            self._check_pair(prefix + "images", prefix + "labels")
         return found
+
+    def _check_pair(self, images: str, labels: str) -> None:
+        """Refuse one of two arrays: what is meant for training is not left out in silence."""
+        given = [name for name in (images, labels) if name in self._arrays]
+        if len(given) == 1:
+            missing = labels if given == [images] else images
+            raise DataError(
+                f"{self.name}: has {given[0]} but no {missing}; add them, or leave both out"
+            )
 
     @cached_property
     def _images(self) -> dict[str, NDArray[np.generic]]:
@@ -124,5 +138,11 @@ class NpzSource:
 
     def _class_names(self, labels: NDArray[np.int64]) -> tuple[str, ...]:
         if "class_names" in self._arrays:
-            return tuple(str(name) for name in self._arrays["class_names"])
+            names = self._arrays["class_names"]
+            if names.ndim != 1:
+                raise DataError(
+                    f"{self.name}: class_names has shape {names.shape}, but must be [K] names;"
+                    " store a list of them"
+                )
+            return tuple(map(str, names))
         return numbered_classes(labels)

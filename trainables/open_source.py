@@ -6,9 +6,10 @@ from PIL import Image
 
 from trainables.file_source import FileSource
 from trainables.folder_source import FolderSource
+from trainables.medmnist_source import MedmnistSource
 from trainables.npz_source import NpzSource
 from trainables.parquet_source import ParquetSource
-from trainables.source import DataError, Source
+from trainables.source import PARTS, DataError, Source
 from trainables.synthetic_source import SyntheticSource
 
 
@@ -18,7 +19,8 @@ def open_source(name: str, *, group: str | None = None, labelled: bool = True) -
     Parameters
     ----------
     name : str
-        A `.parquet` or `.npz` file, a folder of class folders, or `synthetic:blood-cells`.
+        A `.parquet` or `.npz` file, a folder of class folders, `medmnist:` and the name of a data
+        set, or `synthetic:blood-cells`.
     group : str, optional
         Column of a parquet file whose equal values form a group.
     labelled : bool
@@ -31,8 +33,16 @@ def open_source(name: str, *, group: str | None = None, labelled: bool = True) -
         Where there is nothing of that name, or it holds no labelled pictures.
     """
     path = Path(name).expanduser()
+    whole, mark, part = name.rpartition("#")
+    if mark and part in (*PARTS, "val") and not path.exists():
+        raise DataError(
+            f"{name}: is a part, but a sweep learns from a whole source, as data.split divides it;"
+            f" give {whole}, and name parts to evaluate and predict only"
+        )
     if group is not None and path.suffix != ".parquet":
         raise DataError(f"{name}: has no columns, but data.split.group is {group!r}; leave it out")
+    if name.startswith("medmnist:") and not path.exists():
+        return MedmnistSource(name, labelled=labelled)
     if ":" in name and not path.exists():
         return SyntheticSource(name)
     if not path.exists():

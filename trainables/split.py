@@ -33,13 +33,14 @@ def split_store(store: ImageStore, spec: SplitSpec) -> Split:
     Raises
     ------
     DataError
-        Where there is only one class, a label is missing, or a class or the groups are too few.
+        Where there is nothing or only one class to train on, a label is missing, the validation
+        part has a class of its own, or a class or the groups are too few.
     """
     has_parts = bool((store.parts != "").any())
     own = {part: np.flatnonzero(store.parts == part) for part in ("validation", "test")}
     # Beside parts of its own, a source may hold images of no part: they are there to train on.
     pool = np.flatnonzero(np.isin(store.parts, ["train", ""]))
-    _check_classes(store, pool)
+    _check_parts(store, pool, own["validation"])
     rng = np.random.default_rng(spec.seed)
     test, validation = own["test"], own["validation"]
     if spec.test > 0 and not has_parts:
@@ -53,21 +54,33 @@ def split_store(store: ImageStore, spec: SplitSpec) -> Split:
     if len(missing):
         raise DataError(
             f"{store.source}: class {store.class_names[missing[0]]} is left with no image to train"
-            " on, all of it is in held-out groups; take another seed or group"
+            f" on, all of it is held out; take another seed{' or group' * (spec.group is not None)}"
         )
     return Split(train=pool, validation=validation, test=test)
 
 
-def _check_classes(store: ImageStore, pool: Indices) -> None:
-    labels = store.labels[pool]
-    if (labels == NO_LABEL).any():
-        row = store.rows[pool[np.argmax(labels == NO_LABEL)]]
-        raise DataError(f"{store.source}: row {row} has no label; training needs one for every row")
-    present = np.unique(labels)
-    if len(present) < 2:  # noqa: PLR2004  # telling apart takes two
-        only = store.class_names[present[0]] if len(present) else "none"
+def _check_parts(store: ImageStore, pool: Indices, validation: Indices) -> None:
+    """Refuse what cannot be learned from, and a validation part that does not fit it."""
+    if len(pool) == 0:
+        parts = ", ".join(np.unique(store.parts))
         raise DataError(
-            f"{store.source}: has one class only ({only}), but must have at least 2; add the others"
+            f"{store.source}: has no images to train on, only the parts {parts}; add a part train"
+        )
+    used = np.concatenate([pool, validation])
+    if (store.labels[used] == NO_LABEL).any():
+        row = store.rows[used[np.argmax(store.labels[used] == NO_LABEL)]]
+        raise DataError(f"{store.source}: row {row} has no label; training needs one for every row")
+    present = np.unique(store.labels[pool])
+    if len(present) < 2:  # noqa: PLR2004  # telling apart takes two
+        raise DataError(
+            f"{store.source}: has one class only ({store.class_names[present[0]]}) to train on, but"
+            " must have at least 2; add the others"
+        )
+    unknown = np.setdiff1d(store.labels[validation], present)
+    if len(unknown):
+        raise DataError(
+            f"{store.source}: class {store.class_names[unknown[0]]} is in the validation part and"
+            " not in those to train on; add images of it there, or take it out"
         )
 
 
@@ -108,17 +121,35 @@ def _grouped_part(
     units = _units(store, group)[pool]
     num_groups = len(np.unique(units))
     largest_class = int(np.bincount(store.labels[pool]).max())
-    folds = min(_MAX_FOLDS, num_groups, largest_class)
-    taken = max(1, round(fraction * folds))
-    if taken >= folds:
+    most_folds = min(_MAX_FOLDS, num_groups, largest_class)
+    if most_folds < 2:  # noqa: PLR2004  # one to hold out, and one to train on
         raise DataError(
-            f"{store.source}: column {group} makes {num_groups} groups, too few to hold out"
-            f" {fraction:g} of them; take a smaller fraction or another group"
+            f"{store.source}: column {group} makes {num_groups} group{'s' * (num_groups > 1)}, too"
+            f" few to hold out {fraction:g} of the images; take another group"
         )
+    taken, folds = _folds(fraction, most_folds)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
     parts = [held_out for _, held_out in splitter.split(pool, store.labels[pool], units)]
-    held_out = pool[np.sort(np.concatenate(parts[:taken]))]
-    return np.asarray(held_out, dtype=np.int64)
+    held_out = np.asarray(pool[np.sort(np.concatenate(parts[:taken]))], dtype=np.int64)
+    share = len(held_out) / len(pool)
+    if not fraction / 2 <= share <= 2 * fraction:
+        raise DataError(
+            f"{store.source}: column {group} makes {num_groups} groups, with which {len(held_out)}"
+            f" of {len(pool)} images are held out for a fraction of {fraction:g}; try"
+            f" {share or taken / folds:.2g}, or another group"
+        )
+    return held_out
+
+
+def _folds(fraction: float, most: int) -> tuple[int, int]:
+    """Return how many of how many folds make about `fraction`.
+
+    The fewest that come within a tenth of it, since large folds hold the classes better.
+    """
+    options = [(min(max(1, round(fraction * n)), n - 1), n) for n in range(2, most + 1)]
+    off = [abs(taken / n - fraction) for taken, n in options]
+    is_close = [miss <= fraction / 10 for miss in off]
+    return options[is_close.index(True) if any(is_close) else off.index(min(off))]
 
 
 def _units(store: ImageStore, group: str) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,15 +78,22 @@ def open_store(
         Where no picture of the source can be used.
     """
     fingerprint = source.fingerprint()
-    key = f"{_VERSION}\0{source.name}\0{fingerprint}\0{size}\0{resize}\0{source.labelled}"
+    key = f"{_VERSION}\0{fingerprint}\0{size}\0{resize}\0{source.labelled}"
     folder = cache_folder() / "stores" / hashlib.sha256(key.encode()).hexdigest()[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
+            _remove_unfinished(folder)
             with replacing(folder) as building:
                 building.mkdir()
                 _build(source, building, size=size, resize=resize, progress=progress)
     return _read(folder, source.name, fingerprint)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what builders of a store left that were killed; its lock must be held."""
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(left)
 
 
 def _build(

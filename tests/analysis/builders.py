@@ -3,9 +3,11 @@
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -13,8 +15,8 @@ from torch import nn
 from search.run_folder import create_run
 from search.study import Suggestion, SweepStudy
 from spaces import EpochRecord, RunPaths, SweepSpec, TrialSummary
-from tests.spaces.builders import epoch_values, sweep_spec
-from tests.trainables.builders import NAMES, pictures, write_npz
+from tests.spaces.builders import sweep_spec, with_metric
+from tests.trainables.builders import NAMES, bright_pictures, pictures, write_npz
 from trainables import TrialJob, load_trial_data, open_source, run_trial
 from trainables.model_folder import ModelCard, Normalisation
 from trainables.picture import Pixels
@@ -34,16 +36,13 @@ def run_spec(**parts: Any) -> SweepSpec:
 
 
 def _script(
-    values: Sequence[float],
-    end: Callable[[SweepStudy, int], None],
-    metric: str = "robust_accuracy",
+    values: Sequence[float], end: Callable[[SweepStudy, int], None], metric: str = "robust_accuracy"
 ) -> Script:
     """Return the script that reports an epoch for every value of `metric`, then ends the trial."""
 
     def play(study: SweepStudy, suggestion: Suggestion) -> None:
-        for epoch, value in enumerate(values, start=1):
-            record = EpochRecord(**epoch_values(epoch, **{metric: value}))
-            study.report(suggestion.number, record, "node-1")
+        for values_of_epoch in with_metric(metric, *values):
+            study.report(suggestion.number, EpochRecord(**values_of_epoch), "node-1")
         end(study, suggestion.number)
 
     return play
@@ -94,23 +93,32 @@ def write_run(root: Path, *scripts: Script, sweep: SweepSpec | None = None) -> R
 
 def bright_cells(path: Path, number: int = 60, **arrays: Any) -> Path:
     """Write `[number, 16, 16, 3]` images of three named classes told apart by brightness."""
-    labels = np.arange(number) % len(NAMES)
-    brightness = (40 * labels).astype(np.uint8)[:, None, None, None]
-    whole = {"images": pictures(number) // 2 + brightness, "labels": labels}
-    return write_npz(path, **whole | {"class_names": np.array(NAMES)} | arrays)
+    images, labels = bright_pictures(number)
+    whole = {"images": images, "labels": labels, "class_names": np.array(NAMES)}
+    return write_npz(path, **whole | arrays)
 
 
 def trained_sweep(source: Path, **parts: Any) -> SweepSpec:
     """Return a sweep whose trials take half a second; it keeps the checkpoints of two."""
     trial = {"width": 4, "batch_size": 8, "epochs": 5, "learning_rate": 0.01}
     data = {"source": str(source), "image_size": 16, "split": {"validation": 0.2, "test": 0.2}}
-    whole = {
+    return sweep_spec(**{
         "data": data,
         "trial": trial,
         "space": {"dropout": {"low": 0.0, "high": 0.3}},
         "search": {"sampler": "random", "pruner": "none", "trials": 8, "keep_checkpoints": 2},
-    }
-    return sweep_spec(**whole | parts)
+        **parts,
+    })  # fmt: skip
+
+
+def own_cells(trained: RunPaths) -> str:
+    """Return the source that the run of the fixture `trained` was trained on."""
+    return str(trained.root.parent / "cells.npz")
+
+
+def best_of(trained: RunPaths) -> Path:
+    """Return the model of the first trial of a run that was trained."""
+    return trained.trial(0).best
 
 
 def train_run(root: Path, source: Path, trials: int = 2) -> RunPaths:
@@ -121,13 +129,9 @@ def train_run(root: Path, source: Path, trials: int = 2) -> RunPaths:
     for _ in range(trials):
         suggestion = study.suggest()
         assert suggestion is not None
-        number = suggestion.number
-        job = TrialJob(
-            spec=sweep.trial_spec(suggestion.params),
-            objective=sweep.objective,
-            seed=suggestion.seed,
-            folder=paths.trial(number).root,
-        )
+        number, folder = suggestion.number, paths.trial(suggestion.number).root
+        spec = sweep.trial_spec(suggestion.params)
+        job = TrialJob(spec=spec, objective=sweep.objective, seed=suggestion.seed, folder=folder)
         summary = run_trial(job, data, lambda record, n=number: study.report(n, record, "node-1"))
         study.complete(number, summary)
     return paths
@@ -148,6 +152,18 @@ def content_of(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder with its bytes."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def listening(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[tuple[Any, ...]]:
+    """Note the arguments with which `module` calls `name`, which does its work all the same."""
+    calls, original = [], getattr(module, name)
+
+    def listen(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments)
+
+    patch.setattr(module, name, listen)
+    return calls
 
 
 class ReadsPixel(nn.Module):

@@ -1,27 +1,24 @@
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from analysis import evaluate, evaluation
-from analysis.evaluation import accuracy_interval
 from tests.analysis.builders import (
     ReadsPixel,
+    best_of,
     bright_cells,
-    content_of,
     copy_run,
+    listening,
     model_card,
+    own_cells,
     pictures_saying,
 )
-from tests.trainables.builders import (
-    NAMES,
-    encoded,
-    pictures,
-    write_folder,
-    write_npz,
-    write_parquet,
-)
+from tests.spaces.builders import refusal
+from tests.trainables.builders import NAMES, encoded, write_folder, write_npz, write_parquet
 from trainables import DataError, load_model, load_trial_data, open_source
 from trainables.shifts import shift_names
 
@@ -40,27 +37,21 @@ def fake_model(monkeypatch, card=None):
     monkeypatch.setattr(evaluation, "load_model", lambda folder: (model, card))
 
 
-def evaluate_answers(folder, monkeypatch, truth=TRUTH, answers=ANSWERS, card=None, **options):
+def evaluate_answers(folder, monkeypatch, truth=TRUTH, answers=ANSWERS, names=NAMES, **options):
     """Evaluate a model that gives known answers on pictures of known classes."""
-    fake_model(monkeypatch, card)
+    fake_model(monkeypatch)
+    named = {"class_names": np.array(names)} if names else {}
     arrays = {"images": pictures_saying(answers), "labels": np.array(truth)}
-    cells = write_npz(folder / "cells.npz", **arrays, class_names=np.array(NAMES))
-    return evaluate(folder, str(cells), **options)
+    return evaluate(folder, str(write_npz(folder / "cells.npz", **arrays, **named)), **options)
 
 
-def refusal(model, data, **options):
-    with pytest.raises(DataError) as caught:
-        evaluate(model, str(data), **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def own_cells(trained):
-    return str(trained.root.parent / "cells.npz")
-
-
-def best_of(trained):
-    return trained.trial(0).best
+def files_of(classes):
+    """Return the files of class folders, with pictures in which is read what a folder maps to."""
+    return {
+        f"{name}/{k}.png": encoded(picture)
+        for name, said in classes.items()
+        for k, picture in enumerate(pictures_saying(said))
+    }
 
 
 def test_scores_are_those_of_scikit_learn_and_rows_of_the_confusion_the_truth(
@@ -76,139 +67,61 @@ def test_scores_are_those_of_scikit_learn_and_rows_of_the_confusion_the_truth(
     assert found.accuracy_ci95[0] < found.accuracy < found.accuracy_ci95[1]
 
 
-def test_scores_by_class_are_those_of_scikit_learn(tmp_path, monkeypatch):
-    found = evaluate_answers(tmp_path, monkeypatch).as_json()["per_class"]
-    report = metrics.classification_report(TRUTH, ANSWERS, target_names=NAMES, output_dict=True)
-    assert list(found) == list(NAMES)
-    for name, scores in found.items():
-        assert list(scores) == ["precision", "recall", "f1", "support"]
-        expected = [report[name][key] for key in ("precision", "recall", "f1-score", "support")]
-        assert list(scores.values()) == pytest.approx(expected)
-
-
-@pytest.mark.filterwarnings("error")
-def test_class_without_images_or_predictions_has_zeros_and_does_not_count(tmp_path, monkeypatch):
-    truth, answers = [0, 0, 1, 1], [0, 1, 1, 1]
-    found = evaluate_answers(tmp_path, monkeypatch, truth, answers)
-    assert found.balanced_accuracy == pytest.approx(0.75)
-    assert found.macro_f1 == pytest.approx(metrics.f1_score(truth, answers, average="macro"))
-    assert found.as_json()["per_class"]["monocyte"] == {
-        "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0,
-    }  # fmt: skip
-    assert found.confusion[2] == [0, 0, 0]
-
-
-def test_interval_is_that_of_a_bootstrap_in_numpy():
-    is_correct = np.random.default_rng(3).random(200) < 0.8
-    draws = np.random.default_rng(4).integers(0, 200, (20_000, 200))
-    expected = np.percentile(is_correct[draws].mean(axis=1), [2.5, 97.5])
-    # Both ends are multiples of 1/200; the seeds are fixed, so that this never fails by chance.
-    np.testing.assert_allclose(accuracy_interval(is_correct), expected, atol=1.01 / 200)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("is_correct", "interval"),
-    [([True] * 9, (1, 1)), ([False] * 9, (0, 0)), ([True], (0, 1)), ([False], (0, 1))],
-)
-def test_interval_of_few_or_equal_answers_is_finite(is_correct, interval):
-    assert accuracy_interval(np.array(is_correct)) == interval
-
-
 @pytest.mark.parametrize(
     ("card", "asked", "views"),
-    [("none", False, "none"), ("none", True, "turns"), ("flips", False, "flips"),
-     ("full", True, "full")],
-)  # fmt: skip
+    [("none", False, "none"), ("none", True, "turns"), ("flips", False, "flips")],
+)
 def test_views_are_those_of_the_model_folder_and_turns_where_asked(
-    tmp_path, monkeypatch, card, asked, views
+    trained, tmp_path, card, asked, views
 ):
-    asked_of, original = [], evaluation.predict
-
-    def listen(model, batches, device, *, tta):
-        asked_of.append(tta)
-        return original(model, batches, device, tta=tta)
-
-    monkeypatch.setattr(evaluation, "predict", listen)
-    found = evaluate_answers(tmp_path, monkeypatch, card=model_card(tta=card), tta=asked)
-    assert (asked_of, found.tta) == ([views], views)
-
-
-def test_json_has_the_keys_of_the_design_and_says_what_was_measured(tmp_path, monkeypatch):
-    found = evaluate_answers(tmp_path, monkeypatch).as_json()
-    assert [key for key in found if key in KEYS] == KEYS
-    assert set(found) - set(KEYS) == {"data", "seen_in_training", "tta"}
-    assert json.loads(json.dumps(found, allow_nan=False))["accuracy_ci95"] == list(
-        found["accuracy_ci95"]
-    )
+    model = shutil.copytree(best_of(trained), tmp_path / "best")
+    path = model / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tta": card}))
+    assert evaluate(model, own_cells(trained), tta=asked).tta == views
 
 
 @pytest.mark.parametrize("family", ["selection", "heldout"])
 def test_shifts_are_measured_at_five_severities_each(trained, family):
-    told = []
-    found = evaluate(
-        best_of(trained), own_cells(trained), shift=family, progress=lambda *at: told.append(at)
-    ).as_json()
-    assert tuple(found["shift"]) == shift_names(family)
-    assert {len(values) for values in found["shift"].values()} == {5}
-    assert found["shift_accuracy"] == pytest.approx(np.mean(list(found["shift"].values())))
-    total = 5 * len(found["shift"])
+    told, cells = [], own_cells(trained)
+    found = evaluate(best_of(trained), cells, shift=family, progress=lambda *at: told.append(at))
+    shift = found.as_json()["shift"]
+    assert tuple(shift) == shift_names(family)
+    assert {len(values) for values in shift.values()} == {5}
+    assert found.shift_accuracy == pytest.approx(np.mean(list(shift.values())))
+    total = 5 * len(shift)
     assert told == [(done, total) for done in range(1, total + 1)]
 
 
 def test_shift_scores_are_balanced_accuracies(tmp_path, monkeypatch):
-    fake_model(monkeypatch)
     monkeypatch.setattr(evaluation, "shifted_pixels", lambda pixels, *_args, seed: pixels * 0)
-    images = pictures_saying(TRUTH)
-    cells = write_npz(
-        tmp_path / "cells.npz", images=images, labels=TRUTH, class_names=np.array(NAMES)
-    )
-    found = evaluate(tmp_path, str(cells), shift="heldout")
+    found = evaluate_answers(tmp_path, monkeypatch, answers=TRUTH, shift="heldout")
     assert found.accuracy == 1
     assert set(np.ravel(list(found.shift.values()))) == {1 / 3}  # black pictures are all class 0
 
 
-@pytest.mark.parametrize(
-    ("labels", "names"), [(2 - TRUTH, {"class_names": np.array(NAMES[::-1])}), (TRUTH, {})]
-)
+@pytest.mark.parametrize(("truth", "names"), [(2 - TRUTH, NAMES[::-1]), (TRUTH, None)])
 def test_classes_are_matched_by_name_and_where_they_have_none_by_number(
-    tmp_path, monkeypatch, labels, names
+    tmp_path, monkeypatch, truth, names
 ):
-    fake_model(monkeypatch)
-    images = pictures_saying(ANSWERS)
-    cells = write_npz(tmp_path / "cells.npz", images=images, labels=labels, **names)
-    found = evaluate(tmp_path, str(cells))
+    found = evaluate_answers(tmp_path, monkeypatch, truth, names=names)
     assert found.confusion == metrics.confusion_matrix(TRUTH, ANSWERS).tolist()
 
 
 @pytest.mark.parametrize("classes", [("0", "1", "2", "10"), ("zero", "one", "two")])
 def test_folders_named_by_numbers_are_matched_by_these_numbers(tmp_path, monkeypatch, classes):
     fake_model(monkeypatch, model_card(classes=classes))
-    of_class = {"1": [1, 1, 1], "2": [2, 2]}
-    files = {
-        f"{name}/{k}.png": encoded(picture)
-        for name, said in of_class.items()
-        for k, picture in enumerate(pictures_saying(said))
-    }
-    assert evaluate(tmp_path, str(write_folder(tmp_path / "cells", files))).accuracy == 1
+    cells = write_folder(tmp_path / "cells", files_of({"1": [1, 1, 1], "2": [2, 2]}))
+    assert evaluate(tmp_path, str(cells)).accuracy == 1
 
 
-def test_class_that_the_model_does_not_know_is_refused_with_those_it_does(tmp_path, monkeypatch):
+def test_label_that_is_missing_or_none_of_the_models_is_refused(tmp_path, monkeypatch):
     fake_model(monkeypatch)
-    files = {
-        f"{name}/0.png": encoded(p)
-        for name, p in zip(("monocyte", "rust"), pictures(2), strict=True)
-    }
-    cells = write_folder(tmp_path / "cells", files)
+    cells = str(write_folder(tmp_path / "cells", files_of({"monocyte": [2], "rust": [0]})))
     line = "class rust is none of the model's: basophil, eosinophil, monocyte"
-    assert refusal(tmp_path, cells) == f"{cells}: {line}"
-
-
-def test_row_without_a_label_is_refused_by_its_number(tmp_path, monkeypatch):
-    fake_model(monkeypatch)
-    cells = write_parquet(tmp_path / "cells.parquet", ["monocyte", "monocyte", None, "basophil"])
-    line = "row 2 has no label; evaluating needs one, see `predict`"
-    assert refusal(tmp_path, cells) == f"{cells}: {line}"
+    assert refusal(DataError, evaluate, tmp_path, cells) == f"{cells}: {line}"
+    cells = str(write_parquet(tmp_path / "cells.parquet", ["monocyte", None, "basophil"]))
+    line = "row 1 has no label; evaluating needs one, see `predict`"
+    assert refusal(DataError, evaluate, tmp_path, cells) == f"{cells}: {line}"
 
 
 def test_picture_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
@@ -237,7 +150,8 @@ def test_without_a_part_the_test_part_is_measured(tmp_path, monkeypatch):
 def test_part_of_a_foreign_source_without_parts_is_refused(tmp_path, monkeypatch, part):
     fake_model(monkeypatch)
     cells = bright_cells(tmp_path / "cells.npz", 6)
-    assert refusal(tmp_path, f"{cells}#{part}") == f"{cells}: has no part {part}; it has no parts"
+    line = f"{cells}: has no part {part}; it has no parts"
+    assert refusal(DataError, evaluate, tmp_path, f"{cells}#{part}") == line
 
 
 @pytest.mark.parametrize(
@@ -250,16 +164,10 @@ def test_own_data_is_divided_as_the_models_split_says(trained, part, count, seen
 
 
 def test_own_test_images_are_those_that_the_split_held_out(trained, monkeypatch):
-    looked, original = [], evaluation.clean_view
-
-    def listen(store, indices):
-        looked.append(indices)
-        return original(store, indices)
-
-    monkeypatch.setattr(evaluation, "clean_view", listen)
+    calls = listening(monkeypatch, evaluation, "clean_view")
     evaluate(best_of(trained), own_cells(trained))
     split = load_trial_data(load_model(best_of(trained))[1].data).split
-    np.testing.assert_array_equal(looked[0], split.test)
+    np.testing.assert_array_equal(calls[0][1], split.test)
 
 
 def test_own_data_of_a_model_without_a_test_split_was_seen_in_training(tmp_path, monkeypatch):
@@ -269,9 +177,10 @@ def test_own_data_of_a_model_without_a_test_split_was_seen_in_training(tmp_path,
     assert (found.n, found.seen_in_training) == (30, True)
 
 
-def test_every_look_is_a_line_in_the_model_folder(trained, tmp_path):
+def test_every_look_but_a_refused_one_is_a_line_in_the_model_folder(trained, tmp_path):
     run = copy_run(trained, tmp_path / "run")
     results = [evaluate(best_of(run), own_cells(trained) + part) for part in ("", "#train")]
+    refusal(DataError, evaluate, best_of(run), own_cells(trained) + "#shifted")
     lines = (best_of(run) / "evaluations.jsonl").read_text().splitlines()
     logged = [json.loads(line) for line in lines[-2:]]
     assert [set(line) for line in logged] == [{"time", "data", "fingerprint", "n", "accuracy"}] * 2
@@ -279,8 +188,14 @@ def test_every_look_is_a_line_in_the_model_folder(trained, tmp_path):
         assert (line["data"], line["n"], line["accuracy"]) == (found.data, found.n, found.accuracy)
 
 
-def test_refused_look_is_not_logged(trained, tmp_path):
-    run = copy_run(trained, tmp_path / "run")
-    before = content_of(best_of(run))
-    refusal(best_of(run), own_cells(trained) + "#shifted")
-    assert content_of(best_of(run)) == before
+def test_looks_taken_at_once_are_all_logged(tmp_path, monkeypatch):
+    evaluate_answers(tmp_path, monkeypatch)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: evaluate(tmp_path, str(tmp_path / "cells.npz")), range(8)))
+    assert len((tmp_path / "evaluations.jsonl").read_text().splitlines()) == 9
+
+
+def test_look_that_cannot_be_logged_is_returned_with_a_note(tmp_path, monkeypatch):
+    (tmp_path / "evaluations.jsonl").mkdir()
+    found, log = evaluate_answers(tmp_path, monkeypatch), tmp_path / "evaluations.jsonl"
+    assert (found.n, found.note) == (40, f"{log}: Is a directory, so this evaluation is not logged")

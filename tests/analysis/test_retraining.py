@@ -11,12 +11,14 @@ from tests.analysis.builders import (
     bright_cells,
     content_of,
     failed,
+    listening,
     names_in,
     pruned,
     trained_sweep,
     write_run,
 )
-from tests.spaces.builders import epoch_values
+from tests.spaces.builders import epoch_values, raising, refusal
+from tests.trainables.builders import NAMES
 from trainables import load_model, load_trial_data, model_folder
 
 RATES = (0.01, 0.005, 0.001, 0.0005)
@@ -42,44 +44,32 @@ def retrainable(folder, *scripts, schedule="plateau"):
     return write_run(folder / "run", *scripts or (rated(0.5, 0.625, 0.75, 0.25),), sweep=sweep)
 
 
-def listening(monkeypatch, name):
-    """Note the arguments with which retraining calls `name`, which does its work all the same."""
-    calls, original = [], getattr(retraining, name)
-
-    def listen(*arguments):
-        calls.append(arguments)
-        return original(*arguments)
-
-    monkeypatch.setattr(retraining, name, listen)
-    return calls
-
-
-def test_retrain_writes_a_model_folder_into_the_run(tmp_path):
+def test_retrain_writes_a_model_folder_that_took_the_steps_to_the_trials_best_epoch(tmp_path):
     paths = retrainable(tmp_path)
     assert retrain(paths.root) == paths.best
     assert names_in(paths.best) == ["README.md", "metrics.json", "model.json", "model.safetensors"]
-    assert load_model(paths.best)[1].classes == ("basophil", "eosinophil", "monocyte")
-
-
-def test_retrain_takes_as_many_steps_as_the_trial_up_to_its_best_epoch(tmp_path):
-    paths = retrainable(tmp_path)
-    retrain(paths.root)
-    metrics = json.loads((paths.best / "metrics.json").read_text())
+    metrics, card = json.loads((paths.best / "metrics.json").read_text()), load_model(paths.best)[1]
     found = metrics["retraining"]
     assert (found["images"], found["epochs"], found["steps"]) == (48, 2, 3 * (36 // 8))
-    assert load_model(paths.best)[1].provenance["steps"] == found["steps"]
     assert metrics["trial"]["robust_accuracy"] == 0.75
+    assert (card.classes, card.provenance["steps"]) == (NAMES, found["steps"])
 
 
-def test_retrain_replays_the_recorded_rate_of_every_step(tmp_path, monkeypatch):
-    calls = listening(monkeypatch, "train")
-    seen = []
+def test_retrain_replays_every_rate_on_all_images_but_those_of_the_test_part(tmp_path, monkeypatch):
+    calls, seen = listening(monkeypatch, retraining, "train"), []
     paths = retrainable(tmp_path)
     retrain(paths.root, report=seen.append)
-    plan = calls[0][0]
+    plan, data, views, _report = calls[0]
     assert (plan.replay, plan.steps_per_replay, plan.steps) == (RATES[:3], 4, 12)
     # Epochs of 6 steps end at the 6th and the 12th step, so within the 2nd and the 3rd rate.
     assert [record.learning_rate for record in seen] == pytest.approx([RATES[1], RATES[2]])
+    assert [record.epoch for record in seen] == [1, 2]
+    assert planned_epochs(paths.root) == planned_epochs(paths.root, 0) == 2
+    split = load_trial_data(trained_sweep(tmp_path / "cells.npz").data).split
+    expected = np.sort(np.concatenate([split.train, split.validation]))
+    np.testing.assert_array_equal(data.split.train, expected)
+    assert not np.isin(split.test, data.split.train).any()
+    assert views == ()
 
 
 @pytest.mark.parametrize("schedule", ["onecycle", "cosine", "constant"])
@@ -101,22 +91,8 @@ def test_trial_that_was_stopped_early_is_trained_for_all_its_epochs(tmp_path, mo
     assert planned_epochs(paths.root) == 4  # of 6 steps each, the last one cut
 
 
-def test_retrain_trains_on_training_and_validation_images_but_on_no_test_image(
-    tmp_path, monkeypatch
-):
-    calls = listening(monkeypatch, "train")
-    paths = retrainable(tmp_path)
-    retrain(paths.root)
-    _plan, data, views, _report = calls[0]
-    split = load_trial_data(trained_sweep(tmp_path / "cells.npz").data).split
-    expected = np.sort(np.concatenate([split.train, split.validation]))
-    np.testing.assert_array_equal(data.split.train, expected)
-    assert not np.isin(split.test, data.split.train).any()
-    assert views == ()
-
-
 def test_retrain_has_the_seed_and_the_parameters_of_the_trial(tmp_path, monkeypatch):
-    calls = listening(monkeypatch, "train")
+    calls = listening(monkeypatch, retraining, "train")
     paths = retrainable(tmp_path, rated(0.5), rated(0.25))
     retrain(paths.root, trial=1)
     record = retraining.TrialTable(paths.root).record(1)
@@ -139,53 +115,30 @@ def test_retrain_takes_the_selected_trial_else_the_best(tmp_path):
     assert load_model(retrain(paths.root))[1].provenance["trial"] == 0
 
 
-def test_report_hears_of_every_epoch_that_was_planned(tmp_path):
-    paths, seen = retrainable(tmp_path), []
-    retrain(paths.root, report=seen.append)
-    assert [record.epoch for record in seen] == [1, 2]
-    assert planned_epochs(paths.root) == 2
-    assert planned_epochs(paths.root, 0) == 2
-
-
-def test_error_while_training_leaves_the_old_model(tmp_path):
+@pytest.mark.parametrize("when", ["training", "writing"])
+def test_error_leaves_the_old_model_and_nothing_else(tmp_path, monkeypatch, when):
     paths = retrainable(tmp_path)
     retrain(paths.root)
     before = content_of(paths.root)
 
-    def stop(record):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        retrain(paths.root, report=stop)
-    assert content_of(paths.root) == before
-
-
-def test_error_while_writing_leaves_the_old_model_and_nothing_else(tmp_path, monkeypatch):
-    paths = retrainable(tmp_path)
-    retrain(paths.root)
-    before = content_of(paths.root)
-
-    def full_disk(path):
-        raise OSError(28, "No space left on device")
-
+    full_disk = raising(OSError(28, "No space left on device"))
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(model_folder, "_hash", full_disk)
-        retrain(paths.root)
+        if when == "writing":
+            patch.setattr(model_folder, "_hash", full_disk)
+        retrain(paths.root, report=full_disk if when == "training" else None)
     assert content_of(paths.root) == before
 
 
 @pytest.mark.parametrize("trial", [None, 0])
 def test_trial_without_an_epoch_is_refused(tmp_path, trial):
     paths = retrainable(tmp_path, failed())
-    with pytest.raises(RunError) as caught:
-        retrain(paths.root, trial=trial)
     reason = "trial 0 has no finished epoch" if trial == 0 else "no trial has ended with a result"
-    assert str(caught.value).startswith(f"{paths.root}: {reason}; ")
+    line = refusal(RunError, retrain, paths.root, trial=trial)
+    assert line.startswith(f"{paths.root}: {reason}; ")
     assert not paths.best.exists()
 
 
 def test_retrain_on_data_that_changed_since_the_run_is_refused(tmp_path):
     paths = retrainable(tmp_path)
     bright_cells(tmp_path / "cells.npz", number=90)
-    with pytest.raises(RunError, match="changed"):
-        retrain(paths.root)
+    assert "changed" in refusal(RunError, retrain, paths.root)

@@ -5,16 +5,9 @@ import pytest
 
 from analysis import RunError, TrialTable, select
 from analysis.selection import chosen_trial
-from spaces import RunPaths, run_lock
-from tests.analysis.builders import (
-    by_family,
-    complete,
-    content_of,
-    cut,
-    failed,
-    pruned,
-    write_run,
-)
+from spaces import run_lock
+from tests.analysis.builders import by_family, complete, content_of, cut, failed, pruned, write_run
+from tests.spaces.builders import refusal
 
 TWO_FAMILIES = by_family(mobilenetv3=complete(0.5, 0.625), custom_cnn=complete(0.75))
 
@@ -23,30 +16,26 @@ def write_two_families(root):
     return write_run(root, *[TWO_FAMILIES] * 8)
 
 
-def refusal(run, **options):
-    with pytest.raises(RunError) as caught:
-        select(run, **options)
-    assert not RunPaths(run).selection.exists()
-    return str(caught.value)
-
-
-def test_select_takes_the_best_mobilenet_where_no_family_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("options", "family", "number"),
+    [({}, "mobilenetv3", None), ({"family": "any"}, "custom_cnn", 8)],
+    ids=["no family named", "any family"],
+)
+def test_select_takes_the_best_mobilenet_unless_any_family_will_do(
+    tmp_path, options, family, number
+):
     paths = write_two_families(tmp_path / "run")
-    selection = select(paths.root)
-    assert selection.chosen == TrialTable(paths.root).leaders("mobilenetv3")[0].trial
-    assert selection.params["backbone"].startswith("mobilenetv3")
+    selection, table = select(paths.root, **options), TrialTable(paths.root)
+    assert selection.chosen == table.leaders(family)[0].trial
+    assert selection.params["backbone"].startswith(family)
+    assert len(selection.compared) == (number or len(table.leaders(family)))
 
 
-def test_select_of_any_family_takes_the_best_of_all(tmp_path):
-    paths = write_two_families(tmp_path / "run")
-    selection = select(paths.root, family="any")
-    assert selection.params["backbone"] == "custom_cnn"
-    assert len(selection.compared) == 8
-
-
-def test_select_takes_a_pruned_trial_but_never_a_failed_or_a_running_one(tmp_path):
+def test_select_takes_a_pruned_trial_but_no_failed_or_running_one_and_notes_a_live_run(tmp_path):
     paths = write_run(tmp_path / "run", complete(0.25), pruned(0.5), failed(0.875), cut(0.75))
-    assert select(paths.root, family="any").chosen == 1
+    with run_lock(paths.lock):
+        selection = select(paths.root, family="any")
+    assert (selection.chosen, selection.note) == (1, "the run was still going on")
 
 
 def test_selection_file_is_the_selection_and_nothing_else_is_written(tmp_path):
@@ -82,22 +71,17 @@ def test_selection_compares_ten_trials_at_most(tmp_path):
     assert [evidence["trial"] for evidence in selection.compared] == [*range(11, 1, -1)]
 
 
-def test_selection_from_a_run_that_goes_on_notes_it(tmp_path):
-    paths = write_run(tmp_path / "run", complete(0.5), cut(0.25))
-    with run_lock(paths.lock):
-        assert select(paths.root, family="any").note == "the run was still going on"
-
-
 def test_select_without_a_trial_that_ended_is_refused(tmp_path):
     paths = write_run(tmp_path / "run", failed(0.5), cut(0.75))
     line = "no trial has ended with a result; wait, or see `cytosweep trials`"
-    assert refusal(paths.root, family="any") == f"{paths.root}: {line}"
+    assert refusal(RunError, select, paths.root, family="any") == f"{paths.root}: {line}"
+    assert not paths.selection.exists()
 
 
 def test_select_of_a_family_that_no_trial_is_of_names_those_that_there_are(tmp_path):
     paths = write_two_families(tmp_path / "run")
     line = "no trial of family resnet has ended; there are custom_cnn, mobilenetv3"
-    assert refusal(paths.root, family="resnet") == f"{paths.root}: {line}"
+    assert refusal(RunError, select, paths.root, family="resnet") == f"{paths.root}: {line}"
 
 
 def test_chosen_trial_is_the_selected_one_else_the_best_of_any_family(tmp_path):
@@ -112,5 +96,4 @@ def test_chosen_trial_is_the_selected_one_else_the_best_of_any_family(tmp_path):
 def test_selection_file_that_is_damaged_is_refused_by_name(tmp_path, text):
     paths = write_run(tmp_path / "run", complete(0.5))
     paths.selection.write_text(text)
-    with pytest.raises(RunError, match=r"selection\.json"):
-        chosen_trial(TrialTable(paths.root))
+    assert "selection.json" in refusal(RunError, chosen_trial, TrialTable(paths.root))

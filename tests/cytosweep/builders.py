@@ -9,7 +9,9 @@ import pytest
 
 from cytosweep.app import run
 from spaces import SweepSpec
-from tests.analysis.builders import Script, bright_cells, write_run
+from tests.analysis.builders import Script, bright_cells, content_of, write_run
+
+STATUS_KEYS = ["run", "state", "counts", "best", "seconds"]
 
 
 class Answer(NamedTuple):
@@ -37,6 +39,14 @@ def cytosweep(capsys: pytest.CaptureFixture[str], *arguments: object) -> Answer:
     return Answer(code, *capsys.readouterr())
 
 
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object) -> str:
+    """Return the line with which a command is refused that leaves `folder` as it was."""
+    before = content_of(folder)
+    line = cytosweep(capsys, *arguments).refusal()
+    assert content_of(folder) == before
+    return line
+
+
 def sweep_file(folder: Path, text: str = "", source: object = None) -> Path:
     """Write a sweep file; on 30 bright cells where no source is given."""
     source = source or bright_cells(folder / "cells.npz", 30)
@@ -52,12 +62,3 @@ def launching(*scripts: Script) -> Callable[..., None]:
         write_run(run, *scripts, sweep=sweep)
 
     return launch
-
-
-def raising(error: BaseException) -> Callable[..., None]:
-    """Return a function that raises."""
-
-    def call(*_arguments: object, **_options: object) -> None:
-        raise error
-
-    return call

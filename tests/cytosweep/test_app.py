@@ -7,7 +7,8 @@ import pytest
 
 from cytosweep.app import app
 from spaces import SweepInterruptedError, UserError
-from tests.cytosweep.builders import cytosweep, raising, sweep_file
+from tests.cytosweep.builders import cytosweep, sweep_file
+from tests.spaces.builders import raising
 
 COMMANDS = (
     "demo", "init", "launch", "resume", "status", "trials", "show", "select", "retrain", "evaluate",
@@ -28,8 +29,11 @@ def python(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_commands_are_those_of_the_design():
+def test_command_without_arguments_shows_the_commands_and_complains_about_nothing(capsys):
     assert tuple(command.callback.__name__ for command in app.registered_commands) == COMMANDS
+    answer = cytosweep(capsys)
+    assert (answer.code, answer.err) == (2, "")
+    assert all(command in answer.out for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -46,31 +50,16 @@ def test_help_is_fast_and_loads_none_of_the_large_libraries():
     assert time.monotonic() - began < 10  # a second where nothing else runs; torch alone takes five
 
 
-def test_command_without_arguments_shows_the_help(capsys):
-    answer = cytosweep(capsys)
-    assert answer.code == 2
-    assert all(command in answer.out for command in COMMANDS)
-
-
-def test_command_without_arguments_complains_about_nothing(capsys):
-    assert cytosweep(capsys).err == ""
-
-
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("lanch", "'lanch'. Did you mean 'launch'?"),
+        ("lanch", "'lanch'. Did you mean 'launch'?; see"),
+        ("foo", "No such command 'foo'; see"),
         ("launch", "Missing argument 'SWEEP'"),
-        ("status a b", "unexpected extra argument"),
         ("trials a --tpo 3", "No such option: --tpo"),
-        ("trials a --top", "Option '--top' requires an argument"),
         ("trials a --top 0", "'--top'"),
-        ("trials a --top many", "'--top'"),
         ("trials a --format xml", "'xml' is not one of 'table', 'csv', 'json', 'parquet'"),
-        ("evaluate a b --shift heldot", "'heldot' is not one of 'selection', 'heldout'"),
         ("show a first", "'TRIAL'"),
-        ("export a", "Missing option '--output'"),
-        ("predict a", "Missing argument 'INPUT...'"),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_way_to_the_help(capsys, line, words):
@@ -85,9 +74,7 @@ def test_wrong_usage_is_one_line_with_the_way_to_the_help(capsys, line, words):
         (UserError("x: is wrong; try y"), 2, "x: is wrong; try y"),
         (OSError(28, "No space left on device", "/r/a"), 1, "/r/a: No space left on device"),
         (OSError("connection lost"), 1, "storage: connection lost"),
-        pytest.param(
-            KeyboardInterrupt(), 130, "interrupted",
-        ),
+        (KeyboardInterrupt(), 130, "interrupted"),
         (
             SweepInterruptedError(Path("runs/a")), 130,
             "runs/a: interrupted; all is saved, go on with `cytosweep resume runs/a`",

@@ -16,6 +16,7 @@ from cytosweep.console import cell, plain, print_frame, print_json, progress_bar
         (pd.NA, None), (pd.NaT, None), (None, None), (np.float64(0.5), 0.5), (np.int64(3), 3),
         (np.bool_(True), True), ("text", "text"), ((1, 2), [1, 2]), ({"a": {1: math.nan}},
         {"a": {"1": None}}), (pd.Timestamp("2026-01-02 03:04:05"), "2026-01-02T03:04:05"),
+        (datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05"),
     ],
 )  # fmt: skip
 def test_plain_value_can_be_written_as_json(value, expected):
@@ -23,13 +24,8 @@ def test_plain_value_can_be_written_as_json(value, expected):
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == expected
 
 
-def test_plain_date_is_text():
-    assert plain(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05"
-
-
 @pytest.mark.parametrize(
-    "text",
-    ["[bold]x[/bold]", "a" * 500, "müde\n\ttab", "\x1b[31mred", pytest.param(":cat:")],
+    "text", ["[bold]x[/bold]", "a" * 500, "müde\n\ttab", "\x1b[31mred", ":cat:"]
 )
 def test_json_is_printed_as_it_is(capsys, text):
     print_json({"text": text})
@@ -48,15 +44,11 @@ def test_cell_shows_a_value_in_few_characters(value, text):
     assert cell(value) == text
 
 
-def test_frame_is_printed_with_a_line_for_every_row(capsys):
-    print_frame(pd.DataFrame({"trial": [0, 1], "state": ["[RUNNING]", None]}))
-    assert capsys.readouterr().out.split() == ["trial", "state", "0", "[RUNNING]", "1", "-"]
-
-
-@pytest.mark.parametrize("width", [100, pytest.param(300)])
-def test_frame_in_a_pipe_is_as_wide_as_it_needs_to_be(capsys, width):
-    print_frame(pd.DataFrame({"error": ["e" * width], "checkpoint": ["c" * width]}))
-    assert capsys.readouterr().out.split()[2:] == ["e" * width, "c" * width]
+def test_frame_is_printed_with_a_line_for_every_row_as_wide_as_it_needs_to_be(capsys):
+    print_frame(pd.DataFrame({"trial": [0, 1], "state": ["[RUNNING]", None], "error": "e" * 300}))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["trial", "state", "error"]
+    assert lines[1:] == [["0", "[RUNNING]", "e" * 300], ["1", "-", "e" * 300]]
 
 
 def test_progress_bar_in_a_pipe_prints_nothing(capsys):

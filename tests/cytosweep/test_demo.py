@@ -1,7 +1,8 @@
 from analysis import TrialTable
 from cytosweep.demo import _free, _tell_what_clean_validation_would_choose
 from tests.analysis.builders import complete, names_in, write_run
-from tests.cytosweep.builders import cytosweep, raising
+from tests.cytosweep.builders import cytosweep, refused
+from tests.spaces.builders import raising
 
 
 def test_demo_takes_the_first_folder_that_is_free(tmp_path):
@@ -28,9 +29,21 @@ def test_demo_compares_what_the_two_rules_choose(capsys, tmp_path, monkeypatch):
     assert {data for _, data in asked} == {"synthetic:blood-cells#shifted"}
 
 
+def test_demo_puts_its_sweep_file_beside_the_run_under_its_whole_name(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("search.launch", raising(KeyboardInterrupt()))
+    cytosweep(capsys, "demo", "--run", tmp_path / "v1.2")
+    assert names_in(tmp_path) == ["v1.2.yaml"]
+
+
+def test_demo_into_a_folder_that_is_not_empty_is_refused_and_leaves_nothing(capsys, tmp_path):
+    run = write_run(tmp_path / "run", complete(0.5)).root
+    line = refused(capsys, tmp_path, "demo", "--run", run)
+    assert line == f"{run}: is not empty; give another --run"
+
+
 def test_demo_keeps_a_sweep_file_that_is_not_its_own(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("search.launch", raising(KeyboardInterrupt()))
     (tmp_path / "sweep.yaml").write_text("mine")
-    cytosweep(capsys, "demo", "--run", tmp_path / "sweep")
-    assert (tmp_path / "sweep.yaml").read_text() == "mine"
-    assert names_in(tmp_path) == ["sweep.yaml"]
+    refused(capsys, tmp_path, "demo", "--run", tmp_path / "sweep")

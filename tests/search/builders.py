@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from search.run_folder import create_run
 from search.study import Suggestion, SweepStudy
 from spaces import EpochRecord, RunPaths, SweepSpec, TrialRecord, TrialSummary
 from tests.spaces.builders import epoch_values
-from tests.trainables.builders import pictures
+from tests.trainables.builders import bright_pictures, write_npz
 
 SPACE = {
     "backbone": {"choice": ["custom_cnn", "mobilenetv3_small_100"]},
@@ -97,12 +95,9 @@ def history(study: SweepStudy) -> list[tuple[Any, ...]]:
 
 def journal_without(path: Path, last: Callable[[dict[str, Any]], bool]) -> None:
     """Cut a journal off behind the first line for which `last` holds, as a kill would."""
-    kept = []
-    for line in path.read_text().splitlines(keepends=True):
-        kept.append(line)
-        if last(json.loads(line)):
-            break
-    path.write_text("".join(kept))
+    lines = path.read_text().splitlines(keepends=True)
+    end = next(n for n, line in enumerate(lines, start=1) if last(json.loads(line)))
+    path.write_text("".join(lines[:end]))
 
 
 @dataclass
@@ -143,10 +138,8 @@ def trial_record(number: int = 0, state: str = "COMPLETE", **changed: Any) -> Tr
 
 def write_cells(path: Path, number: int = 60, seed: int = 0) -> Path:
     """Write pictures of 16 pixels in three classes told apart by brightness under noise."""
-    labels = np.arange(number) % 3
-    images = pictures(number, seed=seed) // 2 + (40 * labels).astype(np.uint8)[:, None, None, None]
-    np.savez(path, images=images, labels=labels)
-    return path
+    images, labels = bright_pictures(number, seed=seed)
+    return write_npz(path, images=images, labels=labels)
 
 
 def cells_sweep(folder: Path, **parts: Any) -> SweepSpec:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 from contextlib import nullcontext
 
@@ -15,7 +16,7 @@ import search.driver
 from search.study import SweepStudy
 from spaces import RunPaths, SweepError, SweepInterruptedError, UserError, load_sweep, run_lock
 from tests.search.builders import cells_sweep, events, play, report, write_cells
-from tests.spaces.builders import TRIAL_COLUMNS_AFTER_PARAMS, TRIAL_COLUMNS_BEFORE_PARAMS
+from tests.spaces.builders import raising, refusal, trial_columns
 
 RUN_FILES = {
     "sweep.yaml", "provenance.json", "study.journal", "events.jsonl", "trials.parquet",
@@ -61,23 +62,21 @@ def test_launch_leaves_tables_events_and_no_scratch(tmp_path, monkeypatch):
     assert events(paths) == ["driver ended"]
 
 
-def test_launch_that_is_refused_leaves_nothing_behind(tmp_path, monkeypatch):
-    def refuse(study, stopper):
-        raise UserError("resources: no node offers 99 CPUs")
-
-    without_ray(monkeypatch, tmp_path, refuse)
+@pytest.mark.parametrize("was_there", [False, True], ids=["new", "empty"])
+def test_launch_that_is_refused_leaves_the_folder_as_it_was(tmp_path, monkeypatch, was_there):
+    without_ray(monkeypatch, tmp_path, raising(UserError("resources: no node offers 99 CPUs")))
+    if was_there:
+        (tmp_path / "run").mkdir()
     with pytest.raises(UserError, match="99 CPUs"):
         search.launch(cells_sweep(tmp_path), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    assert (tmp_path / "run").exists() is was_there
 
 
 def test_budget_that_ran_out_prunes_what_was_running(tmp_path, monkeypatch):
     without_ray(monkeypatch, tmp_path, cut_then(run_out))
     paths = search.launch(cells_sweep(tmp_path), tmp_path / "run")
-    table = pd.read_parquet(paths.trials_table)
-    assert table[["state", "stop_reason", "objective"]].values.tolist() == [
-        ["PRUNED", "budget", 0.5]
-    ]
+    table = pd.read_parquet(paths.trials_table)[["state", "stop_reason", "objective"]]
+    assert table.values.tolist() == [["PRUNED", "budget", 0.5]]
     assert json.loads(paths.events.read_text())["reason"] == "budget"
 
 
@@ -92,11 +91,8 @@ def test_signal_leaves_trials_running_and_resume_ends_them(tmp_path, monkeypatch
 
 
 def test_tables_are_written_even_where_the_executor_breaks(tmp_path, monkeypatch):
-    def broken(study, stopper):
-        report(study, study.suggest().number, 0.5)
-        raise OSError(28, "No space left on device")
-
-    without_ray(monkeypatch, tmp_path, broken)
+    full = raising(OSError(28, "No space left on device"))
+    without_ray(monkeypatch, tmp_path, cut_then(full))
     with pytest.raises(OSError, match="No space"):
         search.launch(cells_sweep(tmp_path), tmp_path / "run")
     assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]
@@ -108,12 +104,14 @@ def launched(folder, monkeypatch, **parts):
     return search.launch(cells_sweep(folder, **parts), folder / "run")
 
 
-def test_resume_may_ask_for_more_trials_and_remembers_it(tmp_path, monkeypatch):
+def test_resume_may_ask_for_more_trials_where_the_run_was_moved(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
-    search.resume(paths.root, ["search.trials=6"])
-    assert states(paths) == ["COMPLETE"] * 6
-    assert load_sweep(paths.sweep).search.trials == 6
-    assert events(paths) == ["driver ended", "resumed", "driver ended"]
+    moved = RunPaths(paths.root.rename(tmp_path / "elsewhere"))
+    search.resume(moved.root, ["search.trials=6"])
+    assert states(moved) == ["COMPLETE"] * 6
+    assert load_sweep(moved.sweep).search.trials == 6
+    assert events(moved) == ["driver ended", "resumed", "driver ended"]
+    assert not paths.root.exists()
 
 
 @pytest.mark.parametrize(
@@ -121,53 +119,30 @@ def test_resume_may_ask_for_more_trials_and_remembers_it(tmp_path, monkeypatch):
 )
 def test_resume_may_not_change_what_finished_trials_mean(tmp_path, monkeypatch, override):
     paths = launched(tmp_path, monkeypatch)
-    with pytest.raises(SweepError, match=rf"--set {override}: a run keeps its meaning"):
-        search.resume(paths.root, ["search.trials=6", override])
+    line = refusal(SweepError, search.resume, paths.root, ["search.trials=6", override])
+    assert f"--set {override}: a run keeps its meaning" in line
     assert load_sweep(paths.sweep).search.trials == 4
 
 
 def test_resume_of_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"is no run folder .*; see `cytosweep launch`"):
-        search.resume(tmp_path)
-
-
-def test_resume_works_where_the_run_was_moved(tmp_path, monkeypatch):
-    paths = launched(tmp_path, monkeypatch)
-    moved = paths.root.rename(tmp_path / "elsewhere")
-    search.resume(moved, ["search.trials=5"])
-    assert states(RunPaths(moved)) == ["COMPLETE"] * 5
-    assert not paths.root.exists()
+    line = refusal(UserError, search.resume, tmp_path)
+    assert re.search(r"is no run folder .*; see `cytosweep launch`", line)
 
 
 def test_resume_that_is_refused_leaves_no_event(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
-    with run_lock(paths.lock), pytest.raises(UserError, match="a live driver works on this run"):
-        search.resume(paths.root)
-    assert events(paths) == ["driver ended"]
-
-
-def test_resume_on_data_that_changed_is_refused(tmp_path, monkeypatch):
-    paths = launched(tmp_path, monkeypatch)
+    with run_lock(paths.lock):
+        line = refusal(UserError, search.resume, paths.root)
+    assert "a live driver works on this run" in line
     write_cells(tmp_path / "cells.npz", seed=1)
-    with pytest.raises(UserError, match="changed"):
-        search.resume(paths.root, ["search.trials=6"])
+    assert "changed" in refusal(UserError, search.resume, paths.root, ["search.trials=6"])
+    assert events(paths) == ["driver ended"]
 
 
 def test_run_that_was_killed_before_its_first_trial_can_be_resumed(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
     paths.journal.unlink()
     assert states(search.resume(paths.root)) == ["COMPLETE"] * 4
-
-
-def test_folder_that_was_there_stays_when_a_launch_into_it_is_refused(tmp_path, monkeypatch):
-    def refuse(study, stopper):
-        raise UserError("no node")
-
-    without_ray(monkeypatch, tmp_path, refuse)
-    (tmp_path / "run").mkdir()
-    with pytest.raises(UserError):
-        search.launch(cells_sweep(tmp_path), tmp_path / "run")
-    assert (tmp_path / "run").is_dir()
 
 
 # From here on with Ray itself.
@@ -191,21 +166,15 @@ def launch_with_ray(folder, monkeypatch, **parts):
     return pd.read_parquet(paths.trials_table), paths
 
 
-def test_finished_run_folder_is_complete(finished):
+def test_finished_run_folder_is_complete_and_so_is_its_trial_table(finished):
     assert {path.name for path in finished.root.iterdir()} == RUN_FILES
-    for number in range(4):
-        trial = finished.trial(number)
+    for trial in map(finished.trial, range(4)):
         assert {path.name for path in trial.root.iterdir()} == TRIAL_FILES
         assert {path.name for path in trial.checkpoint.iterdir()} == {"best"}
-
-
-def test_finished_runs_trial_table_has_its_columns_and_every_trial(finished):
     table = pd.read_parquet(finished.trials_table)
-    columns = [*TRIAL_COLUMNS_BEFORE_PARAMS, "params.dropout", *TRIAL_COLUMNS_AFTER_PARAMS]
-    assert list(table.columns) == columns
-    assert list(table["state"]) == ["COMPLETE"] * 4
+    assert list(table.columns) == trial_columns("dropout")
     assert list(table["trial"]) == [0, 1, 2, 3]
-    filled = set(columns) - {"stop_reason", "shift_accuracy", "robust_accuracy", "error"}
+    filled = set(table.columns) - {"stop_reason", "shift_accuracy", "robust_accuracy", "error"}
     assert [name for name in filled if table[name].isna().any()] == []
 
 
@@ -227,15 +196,10 @@ def test_trials_that_raise_or_diverge_fail_and_the_sweep_goes_on(tmp_path, monke
     }
     search_spec = {"sampler": "random", "seed": 16}
     table, paths = launch_with_ray(tmp_path, monkeypatch, space=space, search=search_spec)
-    raises = table["params.backbone"] == "no_such_net"
-    diverges = ~raises & (table["params.learning_rate"] > 1)
     assert list(table["state"]) == ["FAILED", "FAILED", "COMPLETE", "FAILED"]
-    assert (list(raises), list(diverges)) == (
-        [True, False, False, True], [False, True, False, False],
-    )  # fmt: skip
-    assert table["error"][raises].str.contains("no_such_net").all()
-    assert table["error"][diverges].str.startswith("TrainingDivergedError: the loss is").all()
-    for number in table["trial"][raises | diverges]:
+    assert list(table["params.backbone"] == "no_such_net") == [True, False, False, True]
+    for number, words in ((0, "no_such_net"), (1, "TrainingDivergedError: the loss is")):
+        assert words in table["error"][number]
         assert table["error"][number].endswith(f"(log: trials/{number}/log.txt)")
         assert "Traceback" in paths.trial(number).log.read_text()
 

@@ -26,12 +26,8 @@ MEASURED = ["seconds", "started", "node", "retries", "latency_ms", "peak_memory_
 
 
 def environment(folder):
-    return {
-        **os.environ,
-        "RAY_AUTH_MODE": "disabled",
-        "CYTOSWEEP_CACHE": str(folder / "cache"),
-        "PYTHONDONTWRITEBYTECODE": "",
-    }
+    ours = {"RAY_AUTH_MODE": "disabled", "CYTOSWEEP_CACHE": str(folder / "cache")}
+    return os.environ | ours | {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 def sweep_of(folder, **parts):
@@ -99,10 +95,10 @@ def undisturbed(folder, monkeypatch):
 
 
 def assert_same_results(paths, expected):
-    for name, measured in (("trials_table", MEASURED), ("curves_table", MEASURED)):
+    for name in ("trials_table", "curves_table"):
         found, wanted = (pd.read_parquet(getattr(run, name)) for run in (paths, expected))
-        drop = [column for column in measured if column in wanted.columns]
-        pd.testing.assert_frame_equal(found.drop(columns=drop), wanted.drop(columns=drop))
+        found, wanted = (table.drop(columns=MEASURED, errors="ignore") for table in (found, wanted))
+        pd.testing.assert_frame_equal(found, wanted)
 
 
 def descendants(pid):
@@ -110,9 +106,8 @@ def descendants(pid):
     parents, commands = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int(
-                (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            )
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
             commands[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
         except OSError:
             continue  # it ended meanwhile
@@ -129,9 +124,7 @@ def trial_workers(pid):
 @pytest.mark.parametrize("whom", ["driver", "group"], ids=["kill -INT", "Ctrl-C"])
 def test_interrupted_sweep_is_resumed_as_if_nothing_had_been(tmp_path, monkeypatch, whom):
     with launched(tmp_path) as (process, paths):
-        (process.send_signal if whom == "driver" else lambda s: os.killpg(process.pid, s))(
-            signal.SIGINT
-        )
+        (os.kill if whom == "driver" else os.killpg)(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
     assert f"cytosweep resume {paths.root}" in (tmp_path / "stderr.txt").read_text()
     assert states(paths)[-1] == "RUNNING"
@@ -206,10 +199,8 @@ def accepts(port):
 
 
 def test_sweep_uses_both_nodes_of_a_cluster(tmp_path):
-    port, temporary = (
-        free_port(),
-        tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True),
-    )
+    port = free_port()
+    temporary = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
     address = f"127.0.0.1:{port}"
     head = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1",
             "--include-dashboard=false", f"--temp-dir={temporary.name}"]  # fmt: skip

@@ -3,12 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from search.live_table import (
-    LiveTable,
-    clock_text,
-    headline,
-    trials_table,
-)
+from search.live_table import LiveTable, clock_text, headline, trials_table
 from tests.search.builders import sweep_spec, trial_record
 
 RECORDS = [
@@ -43,16 +38,12 @@ def test_headline_counts_states_and_names_the_best_and_the_time():
     )
 
 
-def test_headline_names_the_lowest_loss():
-    records = [trial_record(n, objective=1.5 - n) for n in range(2)]
-    assert "best val_loss 0.500 (trial 1)" in headline(
-        records, sweep_spec(objective="val_loss"), 0.0
-    )
-
-
-def test_headline_names_no_failed_trial_as_the_best():
-    records = [trial_record(0), trial_record(1, "FAILED", objective=0.9)]
-    assert "(trial 0)" in headline(records, sweep_spec(), 0.0)
+@pytest.mark.parametrize(("objective", "best"), [("val_accuracy", 1), ("val_loss", 0)])
+def test_headline_names_the_best_trial_that_did_not_fail(objective, best):
+    values = {"COMPLETE": (0.5, 0.75), "FAILED": (0.1, 0.9)}
+    objectives = [(state, value) for state, pair in values.items() for value in pair]
+    records = [trial_record(n, s, objective=v) for n, (s, v) in enumerate(objectives)]
+    assert f"(trial {best})" in headline(records, sweep_spec(objective=objective), 0.0)
 
 
 def test_table_shows_running_trials_before_the_leaders():

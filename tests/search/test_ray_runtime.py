@@ -7,6 +7,7 @@ import ray
 
 from search.ray_runtime import ray_runtime, slots
 from spaces import ResourcesSpec, UserError
+from tests.spaces.builders import refusal
 
 
 def node(cpus=0.0, gpus=0.0, alive=True):
@@ -21,34 +22,29 @@ def slots_on(monkeypatch, nodes, **resources):
 
 
 @pytest.mark.parametrize(
-    ("cpus", "per_trial", "expected"), [(8, 1, 8), (8, 3, 2), (2, 2, 1), (64, 5, 12)]
+    ("nodes", "per_trial", "expected"),
+    [
+        ([node(8)], 1, 8),
+        ([node(8)], 3, 2),
+        ([node(2)], 2, 1),
+        ([node(64)], 5, 12),
+        ([node(3), node(3), node(8, alive=False), node()], 2, 2),
+    ],
 )
-def test_whole_trials_fit_on_the_cpus_of_a_node(monkeypatch, cpus, per_trial, expected):
-    assert slots_on(monkeypatch, [node(cpus)], cpus_per_trial=per_trial) == expected
+def test_whole_trials_fit_on_the_cpus_of_nodes_alive(monkeypatch, nodes, per_trial, expected):
+    assert slots_on(monkeypatch, nodes, cpus_per_trial=per_trial) == expected
 
 
 @pytest.mark.parametrize(
     ("gpus", "per_trial", "expected"),
     [
-        (1, 1, 1),
-        (4, 1, 4),
-        (1, 0.5, 2),
-        (2, 0.25, 8),
-        (1, 0.3, 3),
+        (1, 1, 1), (4, 1, 4), (1, 0.5, 2), (2, 0.25, 8), (1, 0.3, 3), (2, 0.6, 2), (1, 0.1, 10),
+        (4, 2, 2), (5, 2, 2),
         (2, 0.4, 4),  # two on each GPU: the 0.2 left on both make no fifth
-        (2, 0.6, 2),
-        (1, 0.1, 10),
-        (4, 2, 2),
-        (5, 2, 2),
     ],
-)
+)  # fmt: skip
 def test_trials_share_a_gpu_but_get_no_parts_of_two(monkeypatch, gpus, per_trial, expected):
     assert slots_on(monkeypatch, [node(64, gpus)], gpus_per_trial=per_trial) == expected
-
-
-def test_trials_fit_node_by_node_and_only_on_those_alive(monkeypatch):
-    nodes = [node(3), node(3), node(8, alive=False), node()]
-    assert slots_on(monkeypatch, nodes, cpus_per_trial=2) == 2
 
 
 @pytest.mark.parametrize("number", [1, 100])
@@ -58,13 +54,9 @@ def test_number_the_user_set_stands_whatever_is_up(monkeypatch, number):
 
 
 def test_trial_that_fits_nowhere_is_refused_with_what_it_asked_for(monkeypatch):
-    rule = r"resources: no node offers 1 CPUs and 0\.5 GPUs now; ask for less"
-    with pytest.raises(UserError, match=rule):
-        slots_on(monkeypatch, [node(16)], gpus_per_trial=0.5)
-
-
-def test_one_gpu_and_a_half_is_refused_because_ray_does_not_give_it(monkeypatch):
-    with pytest.raises(ValueError, match="gpus_per_trial"):
+    line = refusal(UserError, slots_on, monkeypatch, [node(16)], gpus_per_trial=0.5)
+    assert line.startswith("resources: no node offers 1 CPUs and 0.5 GPUs now; ask for less")
+    with pytest.raises(ValueError, match="gpus_per_trial"):  # what Ray does not give
         slots_on(monkeypatch, [node(16, 3)], gpus_per_trial=1.5)
 
 
@@ -74,10 +66,8 @@ def test_address_where_no_cluster_answers_is_refused(monkeypatch, error):
         raise error("nobody there\nfor 20 tries")
 
     monkeypatch.setattr(ray, "init", init)
-    refusal = (
-        r"--address 10\.0\.0\.2:1: no Ray cluster answers \(nobody there\); start one with `ray"
-    )
-    with pytest.raises(UserError, match=refusal), ray_runtime("10.0.0.2:1"):
+    rule = r"--address 10\.0\.0\.2:1: no Ray cluster answers \(nobody there\); start one with `ray"
+    with pytest.raises(UserError, match=rule), ray_runtime("10.0.0.2:1"):
         pass
 
 

@@ -1,24 +1,11 @@
 import json
 from datetime import datetime, timedelta
 
-import pandas as pd
 import pytest
 
-from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
+from search.run_folder import create_run, drop_checkpoints, note_event
 from spaces import RunPaths, UserError, load_sweep
-from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
-
-
-def with_checkpoints(paths, number):
-    """Make the files of `number` trials, as their processes leave them."""
-    for trial in map(paths.trial, range(number)):
-        trial.best.mkdir(parents=True)
-        trial.last.write_bytes(b"state")
-        trial.predictions.write_bytes(b"predictions")
-
-
-def checkpoints(paths):
-    return sorted(int(path.parent.name) for path in paths.trials.glob("*/checkpoint"))
+from tests.search.builders import run_paths, sweep_spec, trial_record
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["new", "empty"])
@@ -53,43 +40,17 @@ def test_event_is_a_line_with_its_time_in_utc(tmp_path):
     assert datetime.fromisoformat(first["time"]).utcoffset() == timedelta(0)
 
 
-def test_tables_hold_what_the_journal_holds(tmp_path):
-    paths = run_paths(tmp_path)
-    study = open_study(paths.root)
-    play(study, epochs=3)
-    write_tables(paths, study, sweep_spec())
-    trials, curves = pd.read_parquet(paths.trials_table), pd.read_parquet(paths.curves_table)
-    assert list(trials["state"]) == ["COMPLETE"] * 4
-    assert list(trials["params.dropout"]) == [t.params["dropout"] for t in study.trials()]
-    assert list(curves["epoch"]) == [1, 2, 3] * 4
-
-
-def test_checkpoints_beyond_the_k_best_of_each_family_are_dropped(tmp_path):
-    sweep = sweep_spec(search={"keep_checkpoints": 2})
-    paths = run_paths(tmp_path, sweep)
-    scores = [("custom_cnn", 0.5), ("custom_cnn", 0.7), ("custom_cnn", 0.6), ("resnet18", 0.1)]
-    records = [
-        trial_record(number, objective=score, params={"backbone": backbone})
-        for number, (backbone, score) in enumerate(scores)
-    ]
-    with_checkpoints(paths, len(records))
-    drop_checkpoints(paths, records, sweep)
-    assert checkpoints(paths) == [1, 2, 3]
-    assert all(paths.trial(number).predictions.exists() for number in range(4))
-
-
 @pytest.mark.parametrize(
     ("state", "best_stays", "last_stays"),
-    [
-        ("RUNNING", True, True),
-        ("COMPLETE", True, False),
-        ("PRUNED", True, False),
-        ("FAILED", False, False),
-    ],
-)
+    [("RUNNING", True, True), ("COMPLETE", True, False), ("PRUNED", True, False),
+     ("FAILED", False, False)],
+)  # fmt: skip
 def test_training_state_stays_only_with_a_running_trial(tmp_path, state, best_stays, last_stays):
     paths = run_paths(tmp_path)
-    with_checkpoints(paths, 1)
-    drop_checkpoints(paths, [trial_record(0, state)], sweep_spec())
     trial = paths.trial(0)
+    trial.best.mkdir(parents=True)
+    trial.last.write_bytes(b"state")
+    trial.predictions.write_bytes(b"predictions")
+    drop_checkpoints(paths, [trial_record(0, state)], sweep_spec())
     assert (trial.best.exists(), trial.last.exists()) == (best_stays, last_stays)
+    assert trial.predictions.exists()

@@ -22,11 +22,27 @@ SET_PARAM, SET_VALUE = 5, 7
 HALVING = {"pruner": "halving", "reduction_factor": 2}
 
 
+def load_by_optuna(folder):
+    """Open the journal as any user of Optuna would."""
+    backend = JournalFileBackend(str(RunPaths(folder).journal))
+    return optuna.load_study(study_name="sweep", storage=JournalStorage(backend))
+
+
+def reporting(folder, *values, **parts):
+    """Return a study whose next trial reported `values`, and what the study said to each."""
+    study = open_study(folder, **parts)
+    return study, report(study, study.suggest().number, *values)
+
+
+def first_of_each(study, *values):
+    """Have a trial for every value report it in its first epoch; return what the study says."""
+    return [report(study, study.suggest().number, value)[0] for value in values]
+
+
 def test_study_suggests_as_many_trials_as_the_sweep_has(tmp_path):
     study = open_study(tmp_path, search={"trials": 2})
     assert [study.suggest().number for _ in range(2)] == [0, 1]
-    assert study.suggest() is None
-    assert study.suggest() is None
+    assert study.suggest() is study.suggest() is None
 
 
 def test_suggestion_is_in_the_journal_before_its_trial_runs(tmp_path):
@@ -36,27 +52,23 @@ def test_suggestion_is_in_the_journal_before_its_trial_runs(tmp_path):
     assert trial.user_attrs["seed"] == suggestion.seed
 
 
-def test_completed_trial_has_its_best_objective_as_its_value(tmp_path):
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.25, 0.75, 0.5)
+@pytest.mark.parametrize(
+    ("objective", "best", "direction"),
+    [("val_accuracy", 0.75, "MAXIMIZE"), ("val_loss", 0.25, "MINIMIZE")],
+)
+def test_completed_trial_has_its_best_objective_as_its_value(tmp_path, objective, best, direction):
+    study, _ = reporting(tmp_path, 0.5, 0.75, 0.25, 0.5, objective=objective)
     study.complete(0, SUMMARY)
     (trial,) = study.trials()
-    assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.75)
+    assert trial.state is TrialState.COMPLETE
+    assert trial.value == study.records()[0].objective == best
     assert study.running() == []
-
-
-def test_objective_that_is_a_loss_is_minimised(tmp_path):
-    study = open_study(tmp_path, objective="val_loss")
-    report(study, study.suggest().number, 0.75, 0.25, 0.5)
-    study.complete(0, SUMMARY)
-    assert study.trials()[0].value == study.records()[0].objective == 0.25
-    assert load_by_optuna(tmp_path).direction is optuna.study.StudyDirection.MINIMIZE
+    assert load_by_optuna(tmp_path).direction.name == direction
 
 
 @pytest.mark.parametrize("reason", ["pruner", "budget", "user"])
 def test_pruned_trial_keeps_its_values_and_says_why(tmp_path, reason):
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.25, 0.5)
+    study, _ = reporting(tmp_path, 0.25, 0.5)
     study.prune(0, reason)
     (trial,), (record,) = study.trials(), study.records()
     assert (trial.state, trial.intermediate_values) == (TrialState.PRUNED, {1: 0.25, 2: 0.5})
@@ -64,8 +76,7 @@ def test_pruned_trial_keeps_its_values_and_says_why(tmp_path, reason):
 
 
 def test_failed_trial_keeps_its_values_and_its_error(tmp_path):
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.25)
+    study, _ = reporting(tmp_path, 0.25)
     study.fail(0, "ValueError: no")
     (trial,), (record,) = study.trials(), study.records()
     assert (trial.state, trial.intermediate_values) == (TrialState.FAIL, {1: 0.25})
@@ -74,18 +85,14 @@ def test_failed_trial_keeps_its_values_and_its_error(tmp_path):
 
 def test_bad_trial_is_pruned_by_halving_and_a_good_one_is_not(tmp_path):
     study = open_study(tmp_path, search=HALVING)
-    said = [report(study, study.suggest().number, value)[0] for value in (0.9, 0.8, 0.95)]
-    assert said == [False, True, False]
+    assert first_of_each(study, 0.9, 0.8, 0.95) == [False, True, False]
 
 
 def test_epoch_told_twice_is_noted_once(tmp_path):
-    study = open_study(tmp_path)
-    study.report(study.suggest().number, epoch_record(1, 0.25), "a")
-    lines = (tmp_path / "study.journal").read_text().count("\n")
+    study, _ = reporting(tmp_path, 0.25)
+    journal = RunPaths(tmp_path).journal.read_bytes()
     study.report(0, epoch_record(1, 0.75, seconds=9.0), "b")
-    assert (tmp_path / "study.journal").read_text().count("\n") == lines
-    assert study.trials()[0].intermediate_values == {1: 0.25}
-    assert (study.records()[0].node, study.records()[0].epochs) == ("a", 1)
+    assert RunPaths(tmp_path).journal.read_bytes() == journal
 
 
 def test_reopened_study_goes_on_with_the_trials_that_were_cut(tmp_path):
@@ -100,8 +107,7 @@ def test_reopened_study_goes_on_with_the_trials_that_were_cut(tmp_path):
 
 def test_reopened_trial_reports_is_pruned_and_completes_as_any_other(tmp_path):
     study = open_study(tmp_path, search=HALVING)
-    for value in (0.9, 0.8):
-        report(study, study.suggest().number, value)
+    first_of_each(study, 0.9, 0.8)
     study = open_study(tmp_path, search=HALVING)
     good, bad = study.suggest().number, study.suggest().number
     assert study.report(good, epoch_record(2, 0.9), "a") is False
@@ -117,37 +123,32 @@ def test_reopened_trial_reports_is_pruned_and_completes_as_any_other(tmp_path):
 )
 def test_sweep_that_is_cut_asks_what_the_uncut_one_asks(tmp_path, sampler, pruner, trials):
     search = {"trials": trials, "sampler": sampler, "pruner": pruner, "startup_trials": 5}
-    uncut, cut = tmp_path / "uncut", tmp_path / "cut"
-    uncut.mkdir()
-    cut.mkdir()
-    play(open_study(uncut, space=SPACE, search=search))
-    for reports in (3, 20, 25, 7, None):
-        play(open_study(cut, space=SPACE, search=search), cut_after=reports)
-    whole = history(open_study(uncut, space=SPACE, search=search))
-    assert history(open_study(cut, space=SPACE, search=search)) == whole
+    histories = []
+    for name, cuts in (("uncut", [None]), ("cut", [3, 20, 25, 7, None])):
+        (tmp_path / name).mkdir()
+        for reports in cuts:
+            study = open_study(tmp_path / name, space=SPACE, search=search)
+            play(study, cut_after=reports)
+        histories.append(history(open_study(tmp_path / name, space=SPACE, search=search)))
+    whole, resumed = histories
+    assert resumed == whole
     assert len(whole) == trials
     assert {state.name for _, _, state, _, _ in whole} == {"COMPLETE", "PRUNED"}
 
 
 @pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a rung noted by the first question makes the second one skip it",
+    raises=AssertionError, reason="a rung noted by the first question makes the second one skip it"
 )
 def test_verdict_that_a_kill_swallowed_is_given_again(tmp_path):
-    study = open_study(tmp_path, search=HALVING)
-    said = [report(study, study.suggest().number, value)[0] for value in (0.9, 0.8)]
-    assert said == [False, True]
-    study = open_study(tmp_path, search=HALVING)
-    said = [report(study, study.suggest().number, value)[0] for value in (0.9, 0.8)]
-    assert said == [False, True]
+    for _ in range(2):
+        study = open_study(tmp_path, search=HALVING)
+        assert first_of_each(study, 0.9, 0.8) == [False, True]
 
 
 def test_epoch_that_a_kill_cut_in_half_is_noted_when_told_again(tmp_path):
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.25)
+    reporting(tmp_path, 0.25)
     journal_without(RunPaths(tmp_path).journal, lambda line: epoch_key(1) in str(line))
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.25)
+    study, _ = reporting(tmp_path, 0.25)
     assert study.trials()[0].intermediate_values == {1: 0.25}
     assert study.records()[0].node == "a"
 
@@ -164,16 +165,14 @@ def test_suggestion_that_a_kill_cut_in_half_is_the_undisturbed_one(tmp_path):
 def test_trial_that_waits_in_the_journal_can_be_run_to_its_end(tmp_path):
     open_study(tmp_path)
     load_by_optuna(tmp_path).enqueue_trial({"dropout": 0.25})
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.5)
+    study, _ = reporting(tmp_path, 0.5)
     study.complete(0, SUMMARY)
     assert study.records()[0].state == "COMPLETE"
 
 
 @pytest.mark.parametrize("kept", [1, 10, -1], ids=["a byte", "ten bytes", "all but the newline"])
 def test_half_a_last_line_is_cut_off(tmp_path, kept):
-    study = open_study(tmp_path)
-    report(study, study.suggest().number, 0.25, 0.5)
+    reporting(tmp_path, 0.25, 0.5)
     journal = RunPaths(tmp_path).journal
     whole, half = journal.read_bytes().rsplit(b"\n", 2)[:2]
     journal.write_bytes(whole + b"\n" + half[: kept if kept > 0 else None])
@@ -183,21 +182,11 @@ def test_half_a_last_line_is_cut_off(tmp_path, kept):
     assert open_study(tmp_path).trials()[0].intermediate_values[3] == 0.75
 
 
-def test_more_trials_can_be_asked_of_a_finished_study(tmp_path):
-    play(open_study(tmp_path, search={"trials": 2}))
-    play(open_study(tmp_path, search={"trials": 5}))
-    assert [record.state for record in open_study(tmp_path).records()] == ["COMPLETE"] * 5
-
-
-def test_optuna_itself_reads_the_journal(tmp_path):
-    study = open_study(tmp_path, space=SPACE)
+def test_optuna_itself_reads_the_journal_of_a_study_that_was_asked_for_more(tmp_path):
+    play(open_study(tmp_path, space=SPACE, search={"trials": 2}))
+    study = open_study(tmp_path, space=SPACE, search={"trials": 5})
     play(study)
+    assert [record.state for record in study.records()] == ["COMPLETE"] * 5
     loaded = load_by_optuna(tmp_path)
     assert [t.params for t in loaded.trials] == [t.params for t in study.trials()]
     assert loaded.best_value == max(record.objective for record in study.records())
-
-
-def load_by_optuna(folder):
-    """Open the journal as any user of Optuna would."""
-    backend = JournalFileBackend(str(RunPaths(folder).journal))
-    return optuna.load_study(study_name="sweep", storage=JournalStorage(backend))

@@ -8,6 +8,7 @@ import search.trainable
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.trainable import tune_trial
 from tests.search.builders import cells_sweep, run_paths
+from tests.spaces.builders import raising
 from tests.trainables.builders import trial_data
 
 CONFIG = {"number": 3, "params": {"dropout": 0.25}, "seed": 7}
@@ -37,15 +38,6 @@ def run(folder, monkeypatch, *, sweep=None, load=None, config=CONFIG):
     return told, paths.trial(config["number"]).log.read_text()
 
 
-def failing(error):
-    """Return a way to load the data that raises `error`."""
-
-    def load(spec):
-        raise error
-
-    return load
-
-
 def test_trial_tells_its_epochs_and_its_end(tmp_path, monkeypatch):
     told, _ = run(tmp_path, monkeypatch, load=lambda spec: trial_data())
     messages = [result[MESSAGE] for result in told]
@@ -69,27 +61,18 @@ def test_log_holds_epochs_messages_and_warnings(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [ValueError("no pictures"), MemoryError(), RuntimeError("a\nb")])
 def test_trial_that_raises_becomes_a_message_with_its_log(tmp_path, monkeypatch, error):
-    told, log = run(tmp_path, monkeypatch, load=failing(error))
+    told, log = run(tmp_path, monkeypatch, load=raising(error))
     (result,) = told
     expected = f"{type(error).__name__}: {error} (log: trials/3/log.txt)"
     assert result == {MESSAGE: TrialFailed(error=expected), "done": True}
     assert "Traceback" in log and type(error).__name__ in log
 
 
-def test_trial_that_diverges_becomes_a_message(tmp_path, monkeypatch):
-    sweep = cells_sweep(tmp_path, trial={"learning_rate": 1e30})
-    told, log = run(tmp_path, monkeypatch, sweep=sweep, load=lambda spec: trial_data())
-    assert told[-1][MESSAGE].error.startswith("TrainingDivergedError: the loss is nan in epoch 1")
-    assert "TrainingDivergedError" in log
-
-
 def test_trial_that_tune_stops_ends_at_once_and_closes_its_log(tmp_path, monkeypatch):
-    def load(spec):
-        raise SystemExit  # what Tune raises in the thread of a function it stops
-
     handlers = len(logging.getLogger().handlers)
+    stop = raising(SystemExit())  # what Tune raises in the thread of a function it stops
     with pytest.raises(SystemExit):
-        run(tmp_path, monkeypatch, load=load)
+        run(tmp_path, monkeypatch, load=stop)
     assert len(logging.getLogger().handlers) == handlers
 
 

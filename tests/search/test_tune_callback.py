@@ -49,26 +49,12 @@ def running(folder, live=None, **parts):
     return study, RunFolderCallback(paths, sweep_spec(**parts), study, live)
 
 
-def failed(folder, text):
-    """Return the error noted for a trial whose process died with `text` in Tune's error file."""
-    study, callback = running(folder)
-    (folder / "error.txt").write_text(text)
-    trial = FakeTuneTrial(0, "ERROR", error_file=str(folder / "error.txt"))
-    callback.on_trial_error(0, [], trial)
-    return study.records()[0]
-
-
 @pytest.mark.parametrize(
-    ("call", "event"),
-    [
-        ("on_trial_start", "started"),
-        ("on_trial_complete", "ended"),
-        ("on_trial_recover", "retried"),
-    ],
+    ("happening", "event"), [("start", "started"), ("complete", "ended"), ("recover", "retried")]
 )
-def test_happening_becomes_an_event(tmp_path, call, event):
+def test_happening_becomes_an_event(tmp_path, happening, event):
     _, callback = running(tmp_path)
-    getattr(callback, call)(0, [], FakeTuneTrial(0))
+    getattr(callback, f"on_trial_{happening}")(0, [], FakeTuneTrial(0))
     assert events(RunPaths(tmp_path / "run")) == [event]
 
 
@@ -85,17 +71,22 @@ def test_end_of_a_trial_frees_the_disk(tmp_path):
     assert kept == [False, True]
 
 
-def test_trial_whose_process_died_once_too_often_is_failed(tmp_path):
-    record = failed(tmp_path, "Failure # 1 (at 1)\nfirst\nFailure # 2 (at 2)\nworker\ndied\n")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("Failure # 1 (at 1)\nearlier\nFailure # 2 (at 2)\nworker\ndied\n", "worker died"),
+     (TASK_ERROR, "not visible from node b")],
+    ids=["last failure", "cause of a task's error"],
+)  # fmt: skip
+def test_trial_whose_process_died_once_too_often_is_failed_with_the_reason(tmp_path, text, reason):
+    study, callback = running(tmp_path)
+    (tmp_path / "error.txt").write_text(text)
+    callback.on_trial_error(0, [], FakeTuneTrial(0, "ERROR", str(tmp_path / "error.txt")))
+    (record,) = study.records()
     assert record.state == "FAILED"
     assert record.error.startswith("its process died: ")
-    assert "worker died" in record.error and "first" not in record.error
+    assert reason in record.error and "earlier" not in record.error
     assert record.error.endswith("(log: trials/0/log.txt)")
     assert events(RunPaths(tmp_path / "run")) == ["failed"]
-
-
-def test_reason_of_an_error_is_its_cause(tmp_path):
-    assert "not visible from node b" in failed(tmp_path, TASK_ERROR).error
 
 
 @pytest.mark.parametrize("due", [True, False])

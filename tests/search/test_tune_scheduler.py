@@ -1,16 +1,11 @@
 import pickle
 
+import pytest
 from ray.tune.schedulers import TrialScheduler
 
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.tune_scheduler import StudyScheduler
-from tests.search.builders import (
-    SUMMARY,
-    FakeController,
-    FakeTuneTrial,
-    epoch_record,
-    open_study,
-)
+from tests.search.builders import SUMMARY, FakeController, FakeTuneTrial, epoch_record, open_study
 
 CONTROLLER = FakeController([])
 HALVING = {"pruner": "halving", "reduction_factor": 2}
@@ -47,22 +42,21 @@ def test_trial_that_the_study_prunes_is_stopped_and_told_once(tmp_path):
     assert study.running() == [0]
 
 
-def test_trial_that_ended_is_completed(tmp_path):
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (TrialEnded(summary=SUMMARY), ("COMPLETE", 0.25, 3.5, None)),
+        (TrialFailed(error="ValueError: no"), ("FAILED", 0.25, None, "ValueError: no")),
+    ],
+    ids=["ended", "raised"],
+)
+def test_trial_that_ended_or_raised_is_noted_as_such(tmp_path, message, expected):
     study, scheduler = started(tmp_path)
     scheduler.on_trial_result(CONTROLLER, FakeTuneTrial(0), epoch_result(0.25))
-    scheduler.on_trial_complete(
-        CONTROLLER, FakeTuneTrial(0), {MESSAGE: TrialEnded(summary=SUMMARY), "done": True}
-    )
+    result = {MESSAGE: message, "done": True}
+    scheduler.on_trial_complete(CONTROLLER, FakeTuneTrial(0), result)
     record = study.records()[0]
-    assert (record.state, record.objective, record.latency_ms) == ("COMPLETE", 0.25, 3.5)
-
-
-def test_trial_that_raised_is_failed(tmp_path):
-    study, scheduler = started(tmp_path)
-    scheduler.on_trial_complete(
-        CONTROLLER, FakeTuneTrial(0), {MESSAGE: TrialFailed(error="ValueError: no"), "done": True}
-    )
-    assert (study.records()[0].state, study.records()[0].error) == ("FAILED", "ValueError: no")
+    assert (record.state, record.objective, record.latency_ms, record.error) == expected
 
 
 def test_trial_that_waits_longest_runs_next(tmp_path):

@@ -1,28 +1,31 @@
 """What several tests of `spaces` are built from, with a default for every part."""
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import BaseModel, ValidationError
 
-from spaces import SearchSpace, SweepError, SweepSpec, epoch_key, load_sweep
+from spaces import SearchSpace, SweepError, SweepSpec, UserError, epoch_key, load_sweep
 from spaces.problem import problems_of
 
 DATA = "data: {source: synthetic:blood-cells}\n"
 
-TRIAL_COLUMNS_BEFORE_PARAMS = [
-    "trial", "state", "stop_reason", "objective", "best_epoch", "epochs", "seconds", "started",
-    "node", "seed", "retries",
-]  # fmt: skip
-TRIAL_COLUMNS_AFTER_PARAMS = [
-    "val_loss", "val_accuracy", "val_balanced_accuracy", "val_macro_f1", "shift_accuracy",
-    "robust_accuracy", "parameters_m", "latency_ms", "peak_memory_mb", "images_per_s",
-    "checkpoint", "error",
-]  # fmt: skip
+
+def trial_columns(*params: str) -> list[str]:
+    """Return the columns of the trial table of a sweep over `params`."""
+    before = "trial state stop_reason objective best_epoch epochs seconds started node seed retries"
+    metrics = (
+        "val_loss val_accuracy val_balanced_accuracy val_macro_f1 shift_accuracy robust_accuracy"
+    )
+    costs = "parameters_m latency_ms peak_memory_mb images_per_s checkpoint error"
+    searched = [f"params.{name}" for name in params]
+    return [*before.split(), *searched, *metrics.split(), *costs.split()]
 
 
 def sweep_spec(**parts: Any) -> SweepSpec:
@@ -59,6 +62,23 @@ def lines_of(folder: Path, text: str = DATA, *overrides: str, **options: Any) ->
     except SweepError as error:
         return str(error).replace(f"{folder}/", "").split("\n")
     return []
+
+
+def refusal(error: type[UserError], call: Callable[..., Any], *given: Any, **options: Any) -> str:
+    """Return the one line with which a call is refused."""
+    with pytest.raises(error) as caught:
+        call(*given, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    """Return a function that raises."""
+
+    def call(*_arguments: Any, **_options: Any) -> None:
+        raise error
+
+    return call
 
 
 class FakeState(Enum):

@@ -32,33 +32,30 @@ def test_reader_during_the_block_still_sees_the_old_file(tmp_path):
     assert path.read_text() == "half"
 
 
-def test_error_in_the_block_leaves_the_old_file_and_no_temporary(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError, match="disk full"), replacing(path) as temporary:
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_error_in_the_block_leaves_the_old_file_or_folder_and_no_temporary(tmp_path, error):
+    file, folder = tmp_path / "a.txt", folder_with(tmp_path / "model", weights="old")
+    file.write_text("old")
+    with pytest.raises(error), replacing(file) as temporary:
         temporary.write_text("half")
-        raise RuntimeError("disk full")
-    assert path.read_text() == "old"
-    assert names_in(tmp_path) == ["a.txt"]
-
-
-def test_error_in_the_block_with_a_folder_leaves_the_old_folder_and_no_temporary(tmp_path):
-    path = folder_with(tmp_path / "model", weights="old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        raise error
+    with pytest.raises(error), replacing(folder) as temporary:
         folder_with(temporary, weights="half")
-        raise KeyboardInterrupt
-    assert (path / "weights").read_text() == "old"
-    assert names_in(tmp_path) == ["model"]
+        raise error
+    assert file.read_text() == (folder / "weights").read_text() == "old"
+    assert names_in(tmp_path) == ["a.txt", "model"]
 
 
-def test_folder_appears_where_there_was_none(tmp_path):
-    with replacing(tmp_path / "model") as temporary:
+def test_working_directory_can_be_replaced_by_its_relative_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(folder_with(tmp_path / "model"))
+    with replacing(Path()) as temporary:
         folder_with(temporary, weights="new")
-    assert names_in(tmp_path) == ["model"]
+    assert names_in(tmp_path / "model") == ["weights"]
 
 
-def test_new_folder_takes_the_place_of_the_old_one_whole(tmp_path):
-    path = folder_with(tmp_path / "model", weights="old", leftover="x")
+@pytest.mark.parametrize("old", [{}, {"weights": "old", "leftover": "x"}], ids=["none", "old"])
+def test_new_folder_takes_the_place_of_the_old_one_whole(tmp_path, old):
+    path = folder_with(tmp_path / "model", **old) if old else tmp_path / "model"
     with replacing(path) as temporary:
         folder_with(temporary, weights="new")
     assert names_in(path) == ["weights"]

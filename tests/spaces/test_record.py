@@ -6,22 +6,19 @@ import pytest
 from spaces import TrialState, best_epoch, epoch_key, epoch_records
 from spaces.record import trial_record
 from tests.spaces.builders import (
-    TRIAL_COLUMNS_AFTER_PARAMS,
-    TRIAL_COLUMNS_BEFORE_PARAMS,
     FakeState,
     epoch_values,
     study_trial,
+    trial_columns,
     with_metric,
 )
 
+NAN = float("nan")
 SUMMARY = {"parameters_m": 2.5, "latency_ms": 3.5, "peak_memory_mb": 400.0}
 
 
-def test_epoch_key_is_frozen_because_old_journals_hold_it():
-    assert epoch_key(12) == "epoch:12"
-
-
-def test_epoch_records_come_in_order_whatever_the_journals_order():
+def test_epoch_records_have_a_frozen_key_and_come_in_order_whatever_the_journals_order():
+    assert epoch_key(12) == "epoch:12"  # old journals hold it
     trial = study_trial(*(epoch_values(n) for n in (10, 2, 1)), noted={"node": "a"})
     assert [record.epoch for record in epoch_records(trial)] == [1, 2, 10]
 
@@ -31,18 +28,13 @@ def test_epoch_records_come_in_order_whatever_the_journals_order():
     [
         ("val_accuracy", [0.5, 0.7, 0.6], 2), ("val_accuracy", [0.7, 0.7, 0.6], 1),
         ("val_loss", [0.5, 0.3, 0.4], 2), ("val_loss", [0.3, 0.3, 0.4], 1),
-        ("val_accuracy", [0.5], 1), ("val_accuracy", [0.5, float("nan")], 1),
+        ("val_accuracy", [0.5], 1), ("val_accuracy", [0.5, NAN], 1),
+        ("val_accuracy", [NAN, 0.5], 2), ("val_loss", [NAN, 0.5], 2),
     ],
 )  # fmt: skip
-def test_best_epoch_is_the_first_of_the_best(metric, values, expected):
+def test_best_epoch_is_the_first_of_the_best_numbers(metric, values, expected):
     records = epoch_records(study_trial(*with_metric(metric, *values)))
     assert best_epoch(records, metric).epoch == expected
-
-
-@pytest.mark.parametrize("metric", ["val_loss", "val_accuracy"])
-def test_best_epoch_is_never_one_that_is_not_a_number(metric):
-    records = epoch_records(study_trial(*with_metric(metric, float("nan"), 0.5)))
-    assert best_epoch(records, metric).epoch == 2
 
 
 def test_trial_without_the_objectives_values_has_no_objective():
@@ -51,24 +43,10 @@ def test_trial_without_the_objectives_values_has_no_objective():
 
 
 @pytest.mark.parametrize("state", list(FakeState))
-def test_state_keeps_its_name_but_fail_is_failed(state):
+def test_state_keeps_its_name_but_fail_is_failed_and_knows_whether_more_will_come(state):
     record = trial_record(study_trial(state=state), "val_loss")
     assert record.state == ("FAILED" if state is FakeState.FAIL else state.name)
-    assert record.state in TrialState.__members__
-
-
-@pytest.mark.parametrize(
-    ("name", "finished"),
-    [
-        ("WAITING", False),
-        ("RUNNING", False),
-        ("COMPLETE", True),
-        ("PRUNED", True),
-        ("FAILED", True),
-    ],
-)
-def test_trial_state_knows_whether_anything_more_will_come(name, finished):
-    assert TrialState[name].is_finished() is finished
+    assert TrialState[record.state].is_finished() == (state.name in ("COMPLETE", "PRUNED", "FAIL"))
 
 
 def test_record_holds_the_values_of_the_best_epoch_and_the_time_of_the_last():
@@ -79,31 +57,20 @@ def test_record_holds_the_values_of_the_best_epoch_and_the_time_of_the_last():
     assert (record.val_loss, record.images_per_s, record.seconds) == (0.125, 300.0, 6.0)
 
 
-def test_record_holds_what_the_driver_noted():
+def test_row_holds_what_the_driver_noted_where_the_design_puts_it():
     noted = {"node": "gpu-1", "seed": 7, "retries": 2, "stop_reason": "pruner", "error": "nan"}
-    noted |= {"summary": SUMMARY}
     start = datetime(2026, 1, 2, 3, 4, 5)
-    trial = study_trial(number=3, noted=noted, datetime_start=start, params={"dropout": 0.5})
-    row = trial_record(trial, "val_loss").row()
-    assert row["trial"] == 3
-    assert row["started"] == start
-    assert row["params.dropout"] == 0.5
-    assert {name: row[name] for name in SUMMARY} == SUMMARY
-    assert {name: row[name] for name in noted if name != "summary"} == {
-        name: value for name, value in noted.items() if name != "summary"
-    }
+    parts = {"number": 3, "datetime_start": start, "params": {"dropout": 0.5}}
+    row = trial_record(study_trial(noted=noted | {"summary": SUMMARY}, **parts), "val_loss").row()
+    expected = {"trial": 3, "started": start, "params.dropout": 0.5, **SUMMARY, **noted}
+    assert {name: row[name] for name in expected} == expected
+    assert list(row) == trial_columns("dropout")
 
 
 def test_waiting_trial_has_a_row_of_nothing_but_its_number_and_counts():
     row = trial_record(study_trial(state=FakeState.WAITING, number=4), "val_loss").row()
     known = {name: value for name, value in row.items() if value is not None}
     assert known == {"trial": 4, "state": "WAITING", "epochs": 0, "retries": 0}
-
-
-def test_row_has_its_parameters_where_the_design_puts_them():
-    row = trial_record(study_trial(params={"width": 16, "dropout": 0.5}), "val_loss").row()
-    params = ["params.width", "params.dropout"]
-    assert list(row) == TRIAL_COLUMNS_BEFORE_PARAMS + params + TRIAL_COLUMNS_AFTER_PARAMS
 
 
 def test_record_is_frozen():

@@ -6,32 +6,21 @@ import pytest
 from spaces import UserError, is_locked, run_lock
 
 
-def test_lock_is_held_inside_the_block_and_free_before_and_after_it(tmp_path):
+def test_lock_is_held_inside_the_block_and_free_before_and_after_it_even_after_an_error(tmp_path):
     assert not is_locked(tmp_path / "lock")
-    with run_lock(tmp_path / "lock"):
-        assert is_locked(tmp_path / "lock")
-    assert not is_locked(tmp_path / "lock")
-
-
-def test_second_driver_is_refused_with_the_run_and_who_holds_it(tmp_path):
-    with run_lock(tmp_path / "lock"), pytest.raises(UserError) as caught:
-        with run_lock(tmp_path / "lock"):
-            raise AssertionError("held twice")
-    assert str(caught.value).startswith(f"{tmp_path}: a live driver works on this run (")
-    assert f'"pid": {os.getpid()}' in str(caught.value)
-
-
-def test_refused_driver_leaves_the_lock_with_its_holder(tmp_path):
-    with run_lock(tmp_path / "lock"):
-        with pytest.raises(UserError), run_lock(tmp_path / "lock"):
-            pass
-        assert is_locked(tmp_path / "lock")
-
-
-def test_lock_is_free_after_an_error_in_the_block(tmp_path):
     with pytest.raises(RuntimeError), run_lock(tmp_path / "lock"):
+        assert is_locked(tmp_path / "lock")
         raise RuntimeError
     assert not is_locked(tmp_path / "lock")
+
+
+def test_second_driver_is_refused_with_who_holds_the_lock_and_leaves_it_with_its_holder(tmp_path):
+    with run_lock(tmp_path / "lock"):
+        with pytest.raises(UserError) as caught, run_lock(tmp_path / "lock"):
+            raise AssertionError("held twice")
+        assert is_locked(tmp_path / "lock")
+    assert str(caught.value).startswith(f"{tmp_path}: a live driver works on this run (")
+    assert f'"pid": {os.getpid()}' in str(caught.value)
 
 
 def test_lock_file_of_a_killed_driver_stops_nobody(tmp_path):

@@ -4,31 +4,25 @@ import pytest
 
 from spaces import RunPaths, TrialPaths
 
-
-@pytest.mark.parametrize(
-    ("noun", "name"),
-    [
-        ("sweep", "sweep.yaml"), ("provenance", "provenance.json"),
-        ("journal", "study.journal"), ("events", "events.jsonl"),
-        ("trials_table", "trials.parquet"), ("curves_table", "curves.parquet"),
-        ("trials", "trials"), ("lock", "lock"), ("executor", ".tune"),
-        ("selection", "selection.json"), ("best", "best"),
-    ],
-)  # fmt: skip
-def test_run_paths_has_the_names_of_the_design(noun, name):
-    assert getattr(RunPaths(Path("RUN")), noun) == Path("RUN") / name
+RUN_NAMES = {
+    "sweep": "sweep.yaml", "provenance": "provenance.json", "journal": "study.journal",
+    "events": "events.jsonl", "trials_table": "trials.parquet", "curves_table": "curves.parquet",
+    "trials": "trials", "lock": "lock", "executor": ".tune", "selection": "selection.json",
+    "best": "best",
+}  # fmt: skip
+TRIAL_NAMES = {
+    "config": "config.json", "log": "log.txt", "checkpoint": "checkpoint",
+    "best": "checkpoint/best", "last": "checkpoint/last.safetensors",
+    "predictions": "predictions.parquet",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("noun", "name"),
-    [
-        ("config", "config.json"), ("log", "log.txt"), ("checkpoint", "checkpoint"),
-        ("best", "checkpoint/best"), ("last", "checkpoint/last.safetensors"),
-        ("predictions", "predictions.parquet"),
-    ],
-)  # fmt: skip
-def test_trial_paths_has_the_names_of_the_design(noun, name):
-    assert getattr(RunPaths(Path("RUN")).trial(7), noun) == Path("RUN/trials/7") / name
+def test_paths_of_run_and_trial_have_the_names_of_the_design():
+    run = RunPaths(Path("RUN"))
+    trial = run.trial(7)
+    assert {noun: str(getattr(run, noun).relative_to("RUN")) for noun in RUN_NAMES} == RUN_NAMES
+    found = {noun: str(getattr(trial, noun).relative_to("RUN/trials/7")) for noun in TRIAL_NAMES}
+    assert found == TRIAL_NAMES
 
 
 @pytest.mark.parametrize("paths", [RunPaths(Path("a")), TrialPaths(Path("a"))])

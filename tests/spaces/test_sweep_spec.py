@@ -2,8 +2,16 @@ import pytest
 from pydantic import ValidationError
 
 from spaces import SearchSpec, SweepSpec, TrialSpec
-from spaces.sweep_spec import parse_duration_s
 from tests.spaces.builders import sentences_of, sweep_spec
+
+NO_SHIFTS = "but needs trial.validation_views: shifts; set that or try val_balanced_accuracy"
+TOO_LARGE = "is 65, but must be at most data.image_size, which is 64; try 64"
+NO_WEIGHTS = "is true, but custom_cnn has no pretrained weights; try false, or leave custom_cnn out"
+CLEAN = {"trial": {"validation_views": "clean"}}
+EITHER = {"space": {"validation_views": {"choice": ["clean", "shifts"]}}}
+BACKBONES = {"choice": ["custom_cnn", "resnet18"]}
+TRUTHS = {"choice": [False, True]}
+SWEEP = sweep_spec(trial={"epochs": 3}, space={"width": {"choice": [16, 32]}})
 
 
 def sentences(**parts: object) -> list[str]:
@@ -14,8 +22,8 @@ def sentences(**parts: object) -> list[str]:
     ("text", "seconds"),
     [("45s", 45), ("20m", 1200), ("1h30m", 5400), ("2h", 7200), ("1h 2m 3s", 3723), ("90m", 5400)],
 )
-def test_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
-    assert parse_duration_s(text) == seconds
+def test_search_may_end_by_a_time_budget_in_hours_minutes_and_seconds_alone(text, seconds):
+    assert SearchSpec(trials=None, time_budget=text).time_budget == seconds
 
 
 @pytest.mark.parametrize("text", ["", " ", "20", "1:30", "1.5h", "m", "5m1h", "-3s", "20 minutes"])
@@ -32,17 +40,6 @@ def test_time_budget_of_nothing_is_refused(budget):
     assert not line.endswith("; try 0")
 
 
-def test_search_that_never_ends_is_refused():
-    assert sentences(search={"trials": None}) == [
-        "search.trials is null, but must be set where time_budget is null, "
-        "or the sweep never ends; try 64"
-    ]
-
-
-def test_search_may_end_by_its_time_budget_alone():
-    assert SearchSpec(trials=None, time_budget="20m").time_budget == 1200
-
-
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "many", None])
 def test_max_concurrent_that_is_neither_is_refused_in_one_line(value):
     (line,) = sentences(resources={"max_concurrent": value})
@@ -56,76 +53,61 @@ def test_name_that_makes_no_folder_is_refused(name):
     assert line.endswith("; try 'blood-cells'")
 
 
-@pytest.mark.parametrize("objective", ["robust_accuracy", "shift_accuracy"])
 @pytest.mark.parametrize(
-    "parts",
+    ("parts", "sentence"),
     [
-        {"trial": {"validation_views": "clean"}},
-        {"space": {"validation_views": {"choice": ["clean", "shifts"]}}},
-    ],
-    ids=["fixed", "searched"],
-)
-def test_objective_under_shift_needs_shifts(objective, parts):
-    assert sentences(objective=objective, **parts) == [
-        f"objective is '{objective}', but needs trial.validation_views: shifts; "
-        "set that or try val_balanced_accuracy"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("parts", "place"),
-    [
-        ({"trial": {"image_size": 65}}, "trial"),
-        ({"space": {"image_size": {"choice": [None, 48, 65]}}}, "space"),
-        ({"space": {"image_size": {"low": 32, "high": 65}}}, "space"),
-    ],
-)
-def test_image_size_above_the_stored_one_is_refused_where_it_stands(parts, place):
-    assert sentences(**parts) == [
-        f"{place}.image_size is 65, but must be at most data.image_size, which is 64; try 64"
-    ]
-
-
-TWO_BACKBONES = {"choice": ["custom_cnn", "resnet18"]}
-
-
-@pytest.mark.parametrize(
-    ("parts", "place"),
-    [
-        ({"trial": {"pretrained": True}}, "trial"),
-        ({"trial": {"pretrained": True}, "space": {"backbone": TWO_BACKBONES}}, "trial"),
-        ({"space": {"pretrained": {"choice": [False, True]}, "backbone": TWO_BACKBONES}}, "space"),
+        (CLEAN, f"objective is 'robust_accuracy', {NO_SHIFTS}"),
+        (EITHER, f"objective is 'robust_accuracy', {NO_SHIFTS}"),
+        (CLEAN | {"objective": "shift_accuracy"}, f"objective is 'shift_accuracy', {NO_SHIFTS}"),
+        ({"trial": {"image_size": 65}}, f"trial.image_size {TOO_LARGE}"),
+        ({"space": {"image_size": {"choice": [None, 65]}}}, f"space.image_size {TOO_LARGE}"),
+        ({"space": {"image_size": {"low": 32, "high": 65}}}, f"space.image_size {TOO_LARGE}"),
+        ({"trial": {"pretrained": True}}, f"trial.pretrained {NO_WEIGHTS}"),
+        (
+            {"trial": {"pretrained": True}, "space": {"backbone": BACKBONES}},
+            f"trial.pretrained {NO_WEIGHTS}",
+        ),
+        (
+            {"space": {"pretrained": TRUTHS, "backbone": BACKBONES}},
+            f"space.pretrained {NO_WEIGHTS}",
+        ),
+        (
+            {"trial": {"epochs": 20}, "space": {"epochs": {"low": 1, "high": 3}}},
+            "space.epochs is in both trial and space, but must be in one; remove it from the other",
+        ),
+        (
+            {"search": {"trials": None}},
+            "search.trials is null, but must be set where time_budget is null, "
+            "or the sweep never ends; try 64",
+        ),
     ],
 )
-def test_pretrained_custom_cnn_is_refused_where_it_stands(parts, place):
-    assert sentences(**parts) == [
-        f"{place}.pretrained is true, but custom_cnn has no pretrained weights; "
-        "try false, or leave custom_cnn out"
-    ]
+def test_parts_that_do_not_fit_together_are_refused_where_they_stand(parts, sentence):
+    assert sentences(**parts) == [sentence]
 
 
 def test_pretrained_under_the_condition_of_another_backbone_is_fine():
-    pretrained = {"choice": [False, True], "when": {"backbone": "resnet18"}}
-    assert sentences(space={"backbone": TWO_BACKBONES, "pretrained": pretrained}) == []
-
-
-def test_field_in_both_trial_and_space_is_refused_even_with_its_default():
-    assert sentences(trial={"epochs": 20}, space={"epochs": {"low": 1, "high": 3}}) == [
-        "space.epochs is in both trial and space, but must be in one; remove it from the other"
-    ]
+    pretrained = TRUTHS | {"when": {"backbone": "resnet18"}}
+    assert sentences(space={"backbone": BACKBONES, "pretrained": pretrained}) == []
 
 
 def test_trial_spec_puts_searched_values_over_the_fixed_ones():
-    sweep = sweep_spec(trial={"epochs": 3}, space={"width": {"choice": [16, 32]}})
-    assert sweep.trial_spec({"width": 16}) == TrialSpec(epochs=3, width=16)
+    assert SWEEP.trial_spec({"width": 16}) == TrialSpec(epochs=3, width=16)
 
 
-def test_sweep_is_frozen_in_every_part():
-    sweep = sweep_spec()
-    for part, field in [
-        (sweep, "name"),
-        (sweep.search, "seed"),
-        (sweep.resources, "cpus_per_trial"),
-    ]:
-        with pytest.raises(ValidationError, match="frozen"):
-            setattr(part, field, 1)
+@pytest.mark.parametrize(
+    "part",
+    [
+        SWEEP,
+        SWEEP.data,
+        SWEEP.data.split,
+        SWEEP.space["width"],
+        SWEEP.trial,
+        SWEEP.search,
+        SWEEP.resources,
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_sweep_is_frozen_in_every_part(part):
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(part, next(iter(type(part).model_fields)), 1)

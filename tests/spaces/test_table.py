@@ -1,4 +1,5 @@
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -6,13 +7,12 @@ import pytest
 
 from spaces import TrialRecord, curves_frame, kept_checkpoints, trial_records, trials_frame
 from tests.spaces.builders import (
-    TRIAL_COLUMNS_AFTER_PARAMS,
-    TRIAL_COLUMNS_BEFORE_PARAMS,
     FakeState,
     FakeTrial,
     epoch_values,
     study_trial,
     sweep_spec,
+    trial_columns,
 )
 
 SEARCHED = ["backbone", "dropout", "flips"]
@@ -36,22 +36,18 @@ def frame_of(trials: list[FakeTrial], searched: list[str] = SEARCHED) -> pd.Data
     return trials_frame(trial_records(trials, sweep_spec()), searched)
 
 
-def measured_types(frame: pd.DataFrame) -> dict[str, str]:
-    return {n: str(t) for n, t in frame.dtypes.items() if not n.startswith("params.")}
+def through_parquet(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    frame.to_parquet(folder / "frame.parquet")
+    return pd.read_parquet(folder / "frame.parquet")
 
 
-def test_trial_table_has_exactly_the_columns_of_the_design():
-    params = [f"params.{name}" for name in SEARCHED]
+ROWS = [[], some_trials()[1:], some_trials()]
+"""No trial, one that waits, and one that waits beside one that ended."""
+
+
+def test_trial_table_has_a_row_per_trial_with_null_for_unknown_and_the_designs_columns():
     frame = frame_of(some_trials())
-    assert list(frame) == TRIAL_COLUMNS_BEFORE_PARAMS + params + TRIAL_COLUMNS_AFTER_PARAMS
-
-
-def test_curves_have_exactly_the_columns_of_the_design():
-    assert list(curves_frame(some_trials())) == CURVE_COLUMNS
-
-
-def test_trial_table_has_one_row_per_trial_with_null_for_unknown():
-    frame = frame_of(some_trials())
+    assert list(frame) == trial_columns(*SEARCHED)
     assert frame["trial"].tolist() == [0, 1]
     assert frame["state"].tolist() == ["COMPLETE", "WAITING"]
     assert frame["objective"].isna().tolist() == [False, True]
@@ -59,9 +55,11 @@ def test_trial_table_has_one_row_per_trial_with_null_for_unknown():
     assert frame["started"][0] == pd.Timestamp("2026-01-02 03:04:05.000678")
 
 
-@pytest.mark.parametrize("trials", [[], some_trials()[1:], some_trials()], ids=["0", "idle", "2"])
-def test_column_types_do_not_depend_on_the_rows(trials):
-    kinds = measured_types(frame_of(trials))
+@pytest.mark.parametrize("trials", ROWS, ids=["0", "idle", "2"])
+def test_column_types_do_not_depend_on_the_rows_and_survive_parquet(trials, tmp_path):
+    frame = frame_of(trials)
+    pd.testing.assert_frame_equal(through_parquet(frame, tmp_path), frame)
+    kinds = {n: str(t) for n, t in frame.dtypes.items() if not n.startswith("params.")}
     text = {"state", "stop_reason", "node", "checkpoint", "error"}
     whole = {"trial", "best_epoch", "epochs", "seed", "retries"}
     assert {name for name, kind in kinds.items() if kind == "string"} == text
@@ -70,36 +68,20 @@ def test_column_types_do_not_depend_on_the_rows(trials):
     assert {kinds[name] for name in kinds.keys() - text - whole} == {"Float64"}
 
 
-@pytest.mark.parametrize("trials", [[], some_trials()[1:]], ids=["no trial", "no epoch"])
-def test_empty_curves_keep_columns_and_types(trials):
+@pytest.mark.parametrize("trials", ROWS, ids=["0", "idle", "2"])
+def test_curves_have_the_designs_columns_and_types_however_many_rows_there_are(trials, tmp_path):
     frame = curves_frame(trials)
-    assert len(frame) == 0
-    assert list(frame) == CURVE_COLUMNS
+    assert (list(frame), len(frame)) == (CURVE_COLUMNS, 2 * (len(trials) == 2))
     assert frame.dtypes.equals(curves_frame(some_trials()).dtypes)
+    pd.testing.assert_frame_equal(through_parquet(frame, tmp_path), frame)
 
 
 @pytest.mark.parametrize(("name", "value"), [("augment_ops", 2), ("flips", True)])
 def test_parameter_keeps_its_type_where_a_trial_lacks_it(name, value, tmp_path):
     frame = frame_of([study_trial(params={name: value}), study_trial(number=1)], [name])
-    frame.to_parquet(tmp_path / "trials.parquet")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "trials.parquet"), frame)
+    pd.testing.assert_frame_equal(through_parquet(frame, tmp_path), frame)
     assert str(frame[f"params.{name}"][0]) == str(value)
     assert frame.dtypes.equals(frame_of([], [name]).dtypes)
-
-
-@pytest.mark.parametrize("trials", [[], some_trials()[1:], some_trials()], ids=["0", "idle", "2"])
-def test_trial_table_survives_parquet(trials, tmp_path):
-    frame = frame_of(trials, ["backbone", "dropout"])
-    frame.to_parquet(tmp_path / "trials.parquet")
-    again = pd.read_parquet(tmp_path / "trials.parquet")
-    pd.testing.assert_frame_equal(again, frame)
-
-
-@pytest.mark.parametrize("trials", [[], some_trials()], ids=["empty", "full"])
-def test_curves_survive_parquet(trials, tmp_path):
-    frame = curves_frame(trials)
-    frame.to_parquet(tmp_path / "curves.parquet")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "curves.parquet"), frame)
 
 
 def ended(number: int, objective: float | None, **parts: Any) -> FakeTrial:
@@ -112,13 +94,11 @@ def kept_of(trials: list[FakeTrial], keep: int = 2, **parts: Any) -> set[int]:
     return kept_checkpoints(trial_records(trials, sweep), sweep)
 
 
-def test_kept_checkpoints_are_the_best_of_those_that_ended():
-    assert kept_of([ended(n, value) for n, value in enumerate([0.5, 0.9, 0.7, 0.1])]) == {1, 2}
-
-
-def test_kept_checkpoints_by_a_loss_are_the_lowest():
-    trials = [study_trial(epoch_values(val_loss=n / 4), number=n) for n in range(4)]
-    assert kept_of(trials, objective="val_loss") == {0, 1}
+@pytest.mark.parametrize(("objective", "kept"), [("robust_accuracy", {1, 2}), ("val_loss", {0, 3})])
+def test_kept_checkpoints_are_the_best_of_those_that_ended(objective, kept):
+    values = enumerate([0.5, 0.9, 0.7, 0.1])
+    trials = [study_trial(epoch_values(**{objective: v}), number=n) for n, v in values]
+    assert kept_of(trials, objective=objective) == kept
 
 
 def test_kept_checkpoints_are_counted_for_each_family():
@@ -128,13 +108,9 @@ def test_kept_checkpoints_are_counted_for_each_family():
 
 
 def test_kept_checkpoints_hold_pruned_and_running_trials_but_no_failed_or_empty_one():
-    trials = [
-        ended(0, 0.9, state=FakeState.FAIL),
-        ended(1, 0.5, state=FakeState.PRUNED),
-        ended(2, None),
-        ended(3, 0.1, state=FakeState.RUNNING),
-        ended(4, 0.6),
-    ]
+    pruned, running = ended(1, 0.5, state=FakeState.PRUNED), ended(3, 0.1, state=FakeState.RUNNING)
+    failed, empty = ended(0, 0.9, state=FakeState.FAIL), ended(2, None)
+    trials = [failed, pruned, empty, running, ended(4, 0.6)]
     assert kept_of(trials, keep=2) == {1, 3, 4}
 
 

@@ -1,5 +1,4 @@
 import pytest
-from pydantic import ValidationError
 
 from spaces import TrialSpec
 from tests.spaces.builders import sentences_of
@@ -50,21 +49,10 @@ def test_every_field_is_documented_and_its_remedy_is_itself_valid(field):
     assert sentences(**{field: (info.examples or [info.default])[0]}) == []
 
 
-@pytest.mark.parametrize(("schedule", "near"), [("plateu", "plateau"), ("onecycel", "onecycle")])
-def test_word_outside_three_options_gets_the_nearest(schedule, near):
-    assert sentences(schedule=schedule)[0].endswith(f"; did you mean '{near}'?")
-
-
-def test_unknown_backbone_gets_the_nearest_where_the_backbones_are_known():
+def test_word_that_is_no_option_or_no_backbone_gets_the_nearest():
+    assert sentences(schedule="plateu")[0].endswith("; did you mean 'plateau'?")
+    assert sentences(schedule="onecycel")[0].endswith("; did you mean 'onecycle'?")
     found = sentences_of(TrialSpec, {"backbone": "resnet8"}, {"backbones": ["resnet18"]})
     assert found == [
         "backbone is 'resnet8', but must be custom_cnn or a timm model; did you mean 'resnet18'?"
     ]
-
-
-def test_trial_is_frozen_and_takes_no_new_field():
-    trial = TrialSpec()
-    with pytest.raises(ValidationError, match="frozen"):
-        trial.epochs = 3
-    with pytest.raises(ValidationError, match=r"frozen|no field"):
-        trial.epoch = 3

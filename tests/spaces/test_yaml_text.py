@@ -13,24 +13,13 @@ from spaces.yaml_text import dump_yaml, parse_yaml
         ("+3", 3), ("0", 0), ("1:30", "1:30"), ("1:30.5", "1:30.5"), ("no", "no"), ("On", "On"),
         ("2024-01-01", "2024-01-01"), ("1_000", "1_000"), ("0x1f", "0x1f"), ("20m", "20m"),
         ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
-        ("'1e-4'", "1e-4"), ('"null"', "null"),
+        ("'1e-4'", "1e-4"), ('"null"', "null"), ("010", 10), ("08", 8), ("-012", -12),
+        (".inf", math.inf), ("-.Inf", -math.inf), (".NaN", math.nan),
     ],
 )  # fmt: skip
 def test_plain_scalar_is_read_as_people_mean_it(text, value):
     read = parse_yaml(f"key: {text}")["key"]
-    assert read == value
-    assert type(read) is type(value)
-
-
-def test_infinities_and_nan_are_numbers():
-    high, low, none = parse_yaml("[.inf, -.Inf, .NaN]")
-    assert (high, low) == (math.inf, -math.inf)
-    assert math.isnan(none)
-
-
-@pytest.mark.parametrize(("text", "value"), [("010", 10), ("08", 8), ("-012", -12)])
-def test_leading_zero_is_no_octal(text, value):
-    assert parse_yaml(text) == value
+    assert repr(read) == repr(value)
 
 
 @pytest.mark.parametrize("text", ["a: 1\na: 2", "{a: 1, b: 2, a: 3}", "outer:\n  a: 1\n  'a': 2"])
@@ -53,8 +42,7 @@ def test_what_is_not_plain_yaml_is_refused(text):
 )  # fmt: skip
 def test_dumped_value_is_read_back_with_its_type(value):
     read = parse_yaml(dump_yaml({"key": [value]}))["key"][0]
-    assert read == value
-    assert type(read) is type(value)
+    assert repr(read) == repr(value)
 
 
 def test_dump_keeps_the_order_of_keys_and_writes_umlauts():

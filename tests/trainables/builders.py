@@ -1,7 +1,7 @@
 """What several tests of `trainables` are built from, with a default for every part."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,13 @@ def pictures(number: int = 6, size: int = 16, seed: int = 0) -> Pixels:
     """Return `[number, size, size, 3]` noise, no two pictures alike."""
     shape = (number, size, size, 3)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def bright_pictures(number: int, size: int = 16, seed: int = 0) -> tuple[Pixels, NDArray[np.int64]]:
+    """Return pictures of three classes told apart by brightness under noise, and their labels."""
+    labels = np.arange(number) % len(NAMES)
+    brightness = (40 * labels).astype(np.uint8)[:, None, None, None]
+    return pictures(number, size, seed) // 2 + brightness, labels
 
 
 def encoded(pixels: NDArray[Any] | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -87,12 +94,9 @@ class FakeSource:
 
     def rows(self) -> SourceRows:
         number = len(self._raws)
-        return SourceRows(
-            labels=np.arange(number) % len(NAMES),
-            class_names=NAMES,
-            parts=np.full(number, ""),
-            paths=[f"picture {row}" for row in range(number)],
-        )
+        labels, paths = np.arange(number) % len(NAMES), [f"picture {n}" for n in range(number)]
+        parts = np.full(number, "")
+        return SourceRows(labels=labels, class_names=NAMES, parts=parts, paths=paths)
 
     def picture(self, row: int) -> RawPicture:
         self.asked += 1
@@ -126,17 +130,18 @@ def image_store(
 
 
 def trial_data(number: int = 30, size: int = 16, held_out: int = 6, seed: int = 0) -> TrialData:
-    """Return images of three classes told apart by brightness under noise; one view is shifted."""
-    labels = np.arange(number) % 3
-    noise = pictures(number, size, seed) // 2
-    images = noise + (40 * labels).astype(np.uint8)[:, None, None, None]
-    store = image_store([int(label) for label in labels], images=images)
-    train = np.arange(number - held_out)
-    validation = np.arange(number - held_out, number)
+    """Return images of three classes told apart by brightness; one view is shifted."""
+    images, labels = bright_pictures(number, size, seed)
+    store = image_store(labels.tolist(), images=images)
+    train, validation = np.split(np.arange(number), [number - held_out])
     mean, std = channel_statistics(images, train)
-    split = Split(train=train, validation=validation, test=np.arange(0))
-    spec = DataSpec(source="cells.npz", image_size=size)
-    data = TrialData(spec=spec, store=store, split=split, mean=mean, std=std)
+    data = TrialData(
+        spec=DataSpec(source="cells.npz", image_size=size),
+        store=store,
+        split=Split(train=train, validation=validation, test=np.arange(0)),
+        mean=mean,
+        std=std,
+    )
     vars(data)["shifts"] = (darker_view(store, validation),)  # in the place of the real ones
     return data
 
@@ -172,8 +177,7 @@ def train_plan(folder: Path | None = None, *, steps: int = 12, **changed: Any) -
 
 def ticking() -> Callable[[], float]:
     """Return a clock that is a second later every time it is asked."""
-    ticks: Iterator[int] = count()
-    return lambda: float(next(ticks))
+    return map(float, count()).__next__
 
 
 class CutError(Exception):

@@ -60,24 +60,12 @@ def test_warp_of_any_map_equals_scipy(padding: affine.Padding, mode: str) -> Non
     np.testing.assert_allclose(warped.numpy(), sampled_by_scipy(images, matrices, mode), atol=2e-5)
 
 
-def test_warp_by_identity_returns_the_images() -> None:
-    images = smooth_images()
-    torch.testing.assert_close(
-        affine.warp(images, affine.identity_matrices(4)), images, atol=2e-5, rtol=0
-    )
-
-
 def test_warp_by_product_equals_the_maps_in_order() -> None:
     images = smooth_images()
     right = affine.translation(torch.full((4,), 3.0), torch.zeros(4))
     mirrored = affine.flips(torch.ones(4, dtype=torch.bool), torch.zeros(4, dtype=torch.bool))
     one_by_one = affine.warp(affine.warp(images, right), mirrored)
     torch.testing.assert_close(affine.warp(images, right @ mirrored), one_by_one)
-
-
-def test_warp_with_two_rows_equals_three_rows() -> None:
-    images, matrices = smooth_images(), random_matrices()
-    assert torch.equal(affine.warp(images, matrices[:, :2]), affine.warp(images, matrices))
 
 
 def test_flips_equal_torch_flip_image_by_image() -> None:
@@ -115,20 +103,20 @@ def test_scaling_equals_torchvision_inside(scale: float) -> None:
 
 def scaled_by_torchvision(images: Tensor, scale: float) -> Tensor:
     """Return torchvision's bilinear affine resampling with a scale alone."""
-    return reference.affine(
-        images,
-        angle=0.0,
-        translate=[0.0, 0.0],
-        scale=scale,
-        shear=[0.0, 0.0],
-        interpolation=InterpolationMode.BILINEAR,
-    )
+    nothing = {"angle": 0.0, "translate": [0.0, 0.0], "shear": [0.0, 0.0]}
+    how = InterpolationMode.BILINEAR
+    return reference.affine(images, **nothing, scale=scale, interpolation=how)
 
 
-def test_warp_treats_every_image_alone() -> None:
+def test_warp_needs_two_rows_treats_every_image_alone_and_leaves_its_inputs_alone() -> None:
     images, matrices = smooth_images(), random_matrices()
-    alone = affine.warp(images[2:3], matrices[2:3])
-    torch.testing.assert_close(affine.warp(images, matrices)[2:3], alone)
+    before = images.clone(), matrices.clone()
+    warped = affine.warp(images, matrices)
+    assert torch.equal(affine.warp(images, matrices[:, :2]), warped)
+    torch.testing.assert_close(warped[2:3], affine.warp(images[2:3], matrices[2:3]))
+    assert torch.equal(images, before[0])
+    assert torch.equal(matrices, before[1])
+    assert 0 <= warped.min() <= warped.max() <= 1
 
 
 def test_warp_keeps_channels_last_and_the_result() -> None:
@@ -140,21 +128,8 @@ def test_warp_keeps_channels_last_and_the_result() -> None:
     torch.testing.assert_close(last, contiguous)
 
 
-def test_warp_leaves_its_inputs_alone_and_stays_in_range() -> None:
-    images, matrices = smooth_images(), random_matrices()
-    before = images.clone(), matrices.clone()
-    warped = affine.warp(images, matrices)
-    assert torch.equal(images, before[0])
-    assert torch.equal(matrices, before[1])
-    assert 0 <= warped.min()
-    assert warped.max() <= 1
-
-
-def test_check_images_refuses_bytes_and_names_the_remedy() -> None:
+def test_check_images_refuses_bytes_and_channels_in_the_wrong_place() -> None:
     with pytest.raises(TypeError, match=r"images has dtype torch.uint8, but must be .*try images"):
         affine.check_images(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
-
-
-def test_check_images_refuses_channels_in_the_wrong_place() -> None:
     with pytest.raises(ValueError, match=r"images has shape \(1, 4, 4, 3\), but must be \[B, 3"):
         affine.check_images(torch.zeros(1, 4, 4, 3))

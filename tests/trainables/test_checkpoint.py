@@ -39,54 +39,42 @@ def take_steps(state, count):
     return losses
 
 
+def read_back(folder, state, **changed):
+    """Return what is read of a state that was saved, into a state of another seed."""
+    state.save(folder / "deep" / "last.safetensors")
+    read = training_state(seed=1, **changed)
+    read.load(folder / "deep" / "last.safetensors")
+    return read
+
+
 @pytest.mark.parametrize("record", [RECORD, None])
-def test_state_that_was_read_back_knows_its_records_and_step(tmp_path, record):
+def test_state_that_was_read_back_has_its_records_step_and_moments(tmp_path, record):
     state = training_state()
     take_steps(state, 3)
     state.record, state.best = record, record
-    state.save(tmp_path / "deep" / "last.safetensors")
-    read = training_state(seed=1)
-    read.load(tmp_path / "deep" / "last.safetensors")
+    read = read_back(tmp_path, state)
     assert (read.record, read.best, read.step) == (record, record, 3)
+    for parameter, slots in read.optimizer.state.items():  # laid out alike in memory
+        assert slots["exp_avg"].stride() == slots["exp_avg_sq"].stride() == parameter.stride()
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "lion"])
 @pytest.mark.parametrize("schedule", ["plateau", "onecycle", "cosine", "constant"])
 def test_state_that_was_read_back_goes_on_to_the_last_bit(tmp_path, schedule, optimizer):
-    state = training_state(schedule=schedule, optimizer=optimizer, weight_decay=0.1)
+    spec = {"schedule": schedule, "optimizer": optimizer, "weight_decay": 0.1}
+    state = training_state(**spec)
     take_steps(state, 3)
     state.save(tmp_path / "last.safetensors")
     expected = take_steps(state, 5)
-    read = training_state(seed=1, schedule=schedule, optimizer=optimizer, weight_decay=0.1)
-    read.load(tmp_path / "last.safetensors")
+    read = training_state(seed=1, **spec)
+    read.load(tmp_path / "last.safetensors")  # and with it torch's generator
     assert take_steps(read, 5) == expected
-
-
-def test_moments_that_were_read_back_lie_in_memory_like_their_parameters(tmp_path):
-    state = training_state()
-    take_steps(state, 1)
-    state.save(tmp_path / "last.safetensors")
-    state.load(tmp_path / "last.safetensors")
-    for parameter, slots in state.optimizer.state.items():
-        assert slots["exp_avg"].stride() == parameter.stride()
-        assert slots["exp_avg_sq"].stride() == parameter.stride()
 
 
 def test_state_of_an_untrained_model_can_be_saved(tmp_path):
     state = training_state()
-    state.save(tmp_path / "last.safetensors")
-    read = training_state(seed=1)
-    read.load(tmp_path / "last.safetensors")
-    assert all(
-        map(torch.equal, read.model.state_dict().values(), state.model.state_dict().values())
-    )
-
-
-def test_torchs_generator_is_part_of_the_state(tmp_path):
-    training_state().save(tmp_path / "last.safetensors")
-    expected = torch.rand(3)
-    training_state(seed=1).load(tmp_path / "last.safetensors")
-    assert torch.equal(torch.rand(3), expected)
+    expected, found = state.model.state_dict(), read_back(tmp_path, state).model.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_saving_that_fails_leaves_the_old_state(tmp_path):

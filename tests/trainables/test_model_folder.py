@@ -1,11 +1,12 @@
 import json
-import shutil
 
 import pytest
 import torch
 
 from spaces import DataSpec
+from tests.spaces.builders import refusal
 from tests.trainables.builders import NAMES, trial_spec
+from trainables import model_folder
 from trainables.classifier import build_classifier
 from trainables.model_folder import (
     CARD,
@@ -46,10 +47,7 @@ def change_card(folder, **changed):
 
 
 def line_of(folder, read=load_model):
-    with pytest.raises(ModelFolderError) as caught:
-        read(folder)
-    assert "\n" not in str(caught.value)
-    return str(caught.value).replace(f"{folder}", "MODEL")
+    return refusal(ModelFolderError, read, folder).replace(f"{folder}", "MODEL")
 
 
 @pytest.mark.parametrize("backbone", ["custom_cnn", "test_resnet", "test_vit", "test_convnext"])
@@ -61,6 +59,14 @@ def test_model_that_was_read_back_gives_identical_scores(tmp_path, backbone):
     assert torch.equal(read(images), model(images))
     assert read_card == card
     assert not read.training
+
+
+def test_model_that_takes_the_place_of_another_keeps_the_log_of_evaluations(tmp_path):
+    for seed in (0, 1):
+        write_model(tmp_path / "best", seed)
+        with (tmp_path / "best" / "evaluations.jsonl").open("a") as log:
+            log.write(f"{seed}\n")
+    assert (tmp_path / "best" / "evaluations.jsonl").read_text() == "0\n1\n"
 
 
 def test_model_folder_holds_two_files_and_replaces_another_whole(tmp_path):
@@ -81,12 +87,6 @@ def test_saving_that_fails_leaves_the_old_model(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
-def test_card_knows_the_hash_of_its_weights(tmp_path):
-    one, two = (write_model(tmp_path / str(seed), seed)[1] for seed in (0, 1))
-    assert len(one.sha256) == 64
-    assert one.sha256 != two.sha256
-
-
 def test_pretrained_model_is_read_back_without_asking_for_weights(tmp_path, monkeypatch):
     write_model(tmp_path / "best", backbone="test_resnet")
     card = load_card(tmp_path / "best")
@@ -98,117 +98,71 @@ def test_pretrained_model_is_read_back_without_asking_for_weights(tmp_path, monk
 
 @pytest.mark.parametrize("read", [load_model, load_card])
 def test_missing_folder_is_refused(tmp_path, read):
-    assert line_of(tmp_path / "gone", read) == (
-        "MODEL: no such model folder; give RUN/best or a folder written by `export`"
-    )
+    line = "MODEL: no such model folder; give RUN/best or a folder written by `export`"
+    assert line_of(tmp_path / "gone", read) == line
 
 
 @pytest.mark.parametrize(
-    ("name", "line"),
+    ("name", "content", "start"),
     [
-        (CARD, "MODEL: holds no model.json; give RUN/best or a folder written by `export`"),
-        (WEIGHTS, "MODEL: holds no model.safetensors; export the model again"),
+        (CARD, None, "MODEL: holds no model.json; give RUN/best or a folder written by `export`"),
+        (WEIGHTS, None, "MODEL: holds no model.safetensors; export the model again"),
+        (CARD, b"", "MODEL/model.json: is damaged (Invalid JSON: "),
+        (CARD, b'{"classes": [', "MODEL/model.json: is damaged (Invalid JSON: "),
+        (CARD, b"\xff\xfe\x00", "MODEL/model.json: is damaged ('utf-8' "),
+        (CARD, b"[]", "MODEL/model.json: is damaged (Input should be an object"),
+        (CARD, b"{}", "MODEL/model.json: is damaged (classes: Field required"),
     ],
 )
-def test_missing_file_is_refused(tmp_path, name, line):
+def test_missing_file_or_damaged_card_is_refused_with_the_reason(tmp_path, name, content, start):
     write_model(tmp_path)
     (tmp_path / name).unlink()
-    assert line_of(tmp_path) == line
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"", "Invalid JSON"), (b'{"classes": [', "Invalid JSON"), (b"\xff\xfe\x00", "utf-8"),
-        (b"[]", "should be an object"), (b"{}", "classes: Field required"),
-    ],
-)  # fmt: skip
-def test_damaged_card_is_refused_with_the_reason(tmp_path, content, why):
-    write_model(tmp_path)
-    (tmp_path / CARD).write_bytes(content)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
     line = line_of(tmp_path)
-    assert line.startswith("MODEL/model.json: is damaged (")
-    assert line.endswith("); export the model again")
-    assert why in line
-
-
-def test_card_that_is_no_json_is_refused_in_tidy_words(tmp_path):
-    write_model(tmp_path)
-    (tmp_path / CARD).write_bytes(b"")
-    assert "(Invalid JSON: " in line_of(tmp_path)
+    assert line.startswith(start)
+    assert line.endswith(("; export the model again", "written by `export`"))
 
 
 @pytest.mark.parametrize(
-    ("changed", "where"),
+    ("changed", "name", "words"),
     [
-        ({"format": 2}, "format: "),
-        ({"classes": ...}, "classes: "),
-        ({"normalisation": {"mean": [0.5, 0.5], "std": [1, 1, 1]}}, "normalisation.mean.2: "),
-        ({"resize": "stretched"}, "resize: "),
-        ({"strange": 1}, "strange: "),
-        ({"trial": {"width": 3}}, "trial.width: "),
+        ({"format": 2}, CARD, "is damaged (format: "),
+        ({"classes": ...}, CARD, "is damaged (classes: "),
+        ({"normalisation": {"mean": [0, 0], "std": [1, 1, 1]}}, CARD, "(normalisation.mean.2: "),
+        ({"resize": "stretched"}, CARD, "is damaged (resize: "),
+        ({"strange": 1}, CARD, "is damaged (strange: "),
+        ({"trial": {"width": 3}}, CARD, "is damaged (trial.width: "),
+        ({"classes": ["a", "b"]}, WEIGHTS, "head.1.weight"),
+        ({"trial": {"width": 8}}, WEIGHTS, "does not fit model.json ("),
+        ({"trial": {"backbone": "no_such_net"}}, WEIGHTS, "no_such_net"),
     ],
 )
-def test_card_with_a_wrong_field_is_refused_with_its_name(tmp_path, changed, where):
+def test_card_with_a_wrong_field_is_refused_with_what_is_wrong(tmp_path, changed, name, words):
     write_model(tmp_path)
     change_card(tmp_path, **changed)
-    assert line_of(tmp_path).startswith(f"MODEL/model.json: is damaged ({where}")
+    line = line_of(tmp_path)
+    assert line.startswith(f"MODEL/{name}: ")
+    assert words in line
 
 
-def damage(path, other):
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-
-
-def cut(path, other):
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def exchange(path, other):
-    shutil.copy(other / path.name, path)
-
-
-@pytest.mark.parametrize("harm", [damage, cut, exchange])
-def test_damaged_or_exchanged_weights_are_refused(tmp_path, harm):
-    write_model(tmp_path / "best")
-    write_model(tmp_path / "other", seed=1)
-    harm(tmp_path / "best" / WEIGHTS, tmp_path / "other")
+@pytest.mark.parametrize("harm", ["flipped", "cut", "exchanged weights", "exchanged card"])
+def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path, harm):
+    _, one = write_model(tmp_path / "best")
+    _, two = write_model(tmp_path / "other", seed=1)
+    assert one.sha256 != two.sha256
+    path = tmp_path / "best" / (CARD if "card" in harm else WEIGHTS)
+    whole, other = path.read_bytes(), (tmp_path / "other" / path.name).read_bytes()
+    harmed = {"flipped": whole[:-1] + bytes([whole[-1] ^ 1]), "cut": whole[:100]}
+    path.write_bytes(harmed.get(harm, other))
     assert line_of(tmp_path / "best") == (
         "MODEL/model.safetensors: its SHA-256 is not the one in model.json, so it is damaged or was"
         " exchanged; export the model again"
     )
 
 
-def test_exchanged_card_is_refused(tmp_path):
-    write_model(tmp_path / "best")
-    write_model(tmp_path / "other", seed=1)
-    exchange(tmp_path / "best" / CARD, tmp_path / "other")
-    assert "its SHA-256 is not the one in model.json" in line_of(tmp_path / "best")
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"classes": ["a", "b"]},
-        {"trial": {"width": 8}},
-        {"trial": {"backbone": "no_such_net"}},
-    ],
-)
-def test_card_that_does_not_fit_its_weights_is_refused(tmp_path, changed):
-    write_model(tmp_path)
-    change_card(tmp_path, **changed)
-    assert line_of(tmp_path).startswith("MODEL/model.")
-
-
-def test_card_that_does_not_fit_its_weights_is_refused_with_what_differs(tmp_path):
-    write_model(tmp_path)
-    change_card(tmp_path, classes=["a", "b"])
-    assert "head.1.weight" in line_of(tmp_path)
-
-
 def test_weights_that_are_no_safetensors_are_refused_whatever_their_hash(tmp_path, monkeypatch):
     write_model(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"nonsense" * 20)
-    monkeypatch.setattr("trainables.model_folder._hash", lambda path: load_card(tmp_path).sha256)
+    monkeypatch.setattr(model_folder, "_hash", lambda path: load_card(tmp_path).sha256)
     assert line_of(tmp_path).startswith("MODEL/model.safetensors: does not fit model.json (")

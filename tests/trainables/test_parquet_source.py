@@ -1,17 +1,25 @@
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.spaces.builders import refusal
 from tests.trainables.builders import NAMES, encoded, pictures, write_parquet
 from trainables.parquet_source import ParquetSource
 from trainables.source import DataError
 
-NAMED = {"info": {"features": {"label": {"names": list(NAMES), "_type": "ClassLabel"}}}}
-METADATA = {"huggingface": json.dumps(NAMED)}
 FILES = [encoded(image) for image in pictures(3)]
+
+
+def features(**columns):
+    """Return the metadata of a table in which Hugging Face describes `columns`."""
+    return {"huggingface": json.dumps({"info": {"features": columns}})}
+
+
+METADATA = features(label={"names": NAMES, "_type": "ClassLabel"})
 
 
 def source_of(folder, *args, group=None, labelled=True, **parts):
@@ -19,117 +27,70 @@ def source_of(folder, *args, group=None, labelled=True, **parts):
     return ParquetSource(path, group=group, labelled=labelled)
 
 
-def line_of(folder, *args, **parts):
-    with pytest.raises(DataError) as caught:
-        source_of(folder, *args, **parts).rows()
-    assert "\n" not in str(caught.value)
-    return str(caught.value).removeprefix(f"{folder}/")
-
-
-def test_class_names_come_from_the_huggingface_metadata(tmp_path):
-    rows = source_of(tmp_path, [2, 0, 0], metadata=METADATA).rows()
-    assert rows.class_names == NAMES
-    assert list(rows.labels) == [2, 0, 0]
-
-
-@pytest.mark.parametrize("features", [{}, {"label": {"dtype": "int64", "_type": "Value"}}])
-def test_metadata_without_names_leaves_the_numbers(tmp_path, features):
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    assert source_of(tmp_path, [0, 2], metadata=metadata).rows().class_names == ("0", "1", "2")
-
-
-def test_metadata_that_is_not_json_is_refused_in_one_line(tmp_path):
-    assert line_of(tmp_path, [0, 1], metadata={"huggingface": "{"}).startswith("cells.parquet: ")
-
-
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_labels_of_text_name_the_classes_in_alphabetical_order(tmp_path, kind):
-    rows = source_of(tmp_path, pa.array(["b", "a", None, "b"], kind)).rows()
-    assert rows.class_names == ("a", "b")
-    assert list(rows.labels) == [1, 0, -1, 1]
-
-
-def test_labels_of_text_follow_the_metadata_where_there_is_some(tmp_path):
-    rows = source_of(tmp_path, ["monocyte", "basophil"], metadata=METADATA).rows()
-    assert (list(rows.labels), rows.class_names) == ([2, 0], NAMES)
-
-
-def test_label_of_text_that_names_no_class_is_refused(tmp_path):
-    assert line_of(tmp_path, ["monocyte", "monozyte"], metadata=METADATA) == (
-        "cells.parquet: label 'monozyte' is not a class name: basophil, eosinophil, monocyte"
-    )
+def rows_of(folder, *args, **parts):
+    return source_of(folder, *args, **parts).rows()
 
 
 @pytest.mark.parametrize(
-    "kind",
+    ("values", "parts", "labels", "class_names"),
     [
-        pa.int8(),
-        pa.int64(),
-        pytest.param(pa.uint8()),
-        pytest.param(pa.uint64()),
+        (pa.array(["b", "a", None], pa.string()), {}, [1, 0, -1], ("a", "b")),
+        (pa.array(["b", "a", None], pa.large_string()), {}, [1, 0, -1], ("a", "b")),
+        (pa.array(["b", "a", "b"]).dictionary_encode(), {}, [1, 0, 1], ("a", "b")),
+        (["monocyte", "basophil"], {"metadata": METADATA}, [2, 0], NAMES),
+        ([2, 0, 0], {"metadata": METADATA}, [2, 0, 0], NAMES),
+        ([0, 2], {"metadata": features()}, [0, 2], ("0", "1", "2")),
+        ([0, 2], {"metadata": features(label={"dtype": "int64"})}, [0, 2], ("0", "1", "2")),
+        (pa.array([0, 1, None], pa.int8()), {}, [0, 1, -1], ("0", "1")),
+        (pa.array([0, 1, None], pa.int64()), {}, [0, 1, -1], ("0", "1")),
+        (pa.array([0, 1, None], pa.uint8()), {}, [0, 1, -1], ("0", "1")),
+        (pa.array([0, 1, None], pa.uint64()), {}, [0, 1, -1], ("0", "1")),
+        ([0, 0], {"label": None, "labelled": False}, [-1, -1], ("unlabelled",)),
     ],
-)
-def test_labels_may_be_whole_numbers_of_any_width(tmp_path, kind):
-    assert list(source_of(tmp_path, pa.array([0, 1, 1], kind)).rows().labels) == [0, 1, 1]
+    ids=["text", "large text", "categories", "text of named classes", "numbers of named classes",
+         "no features", "no names", "int8", "int64", "uint8",
+         "uint64", "none needed"],
+)  # fmt: skip
+def test_labels_may_be_text_whole_numbers_or_missing(tmp_path, values, parts, labels, class_names):
+    rows = rows_of(tmp_path, values, **parts)
+    assert (list(rows.labels), rows.class_names) == (labels, class_names)
 
 
-def test_labels_may_be_names_in_a_dictionary_as_pandas_writes_categories(tmp_path):
-    labels = pa.array(["b", "a", "b"]).dictionary_encode()
-    assert list(source_of(tmp_path, labels).rows().labels) == [1, 0, 1]
-
-
-def test_file_without_labels_is_refused_where_labels_are_needed(tmp_path):
-    line = line_of(tmp_path, [0, 0], label=None)
-    assert line == "cells.parquet: has no column 'label'; it has image"
-
-
-def test_file_without_labels_has_rows_without_labels_where_none_are_needed(tmp_path):
-    rows = source_of(tmp_path, [0, 0], label=None, labelled=False).rows()
-    assert (list(rows.labels), rows.class_names) == ([-1, -1], ("unlabelled",))
-
-
-def test_missing_label_is_minus_one(tmp_path):
-    assert list(source_of(tmp_path, [1, None, 0]).rows().labels) == [1, -1, 0]
-
-
-def test_label_beyond_the_names_is_refused(tmp_path):
-    assert line_of(tmp_path, [0, 3], metadata=METADATA) == (
-        "cells.parquet: row 1 has label 3, but must be 0..2; correct the labels or the class names"
-    )
-
-
-def test_label_that_cannot_be_a_class_is_refused_without_names_too(tmp_path):
-    assert "1000000" in line_of(tmp_path, [0, 1_000_000])
-
-
-@pytest.mark.parametrize("labels", [[0.5, 1.0], [True, False]])
-def test_labels_of_another_type_are_refused(tmp_path, labels):
-    line = line_of(tmp_path, labels)
-    assert line.startswith("cells.parquet: column label is ")
-    assert line.endswith(", but must be whole numbers or names")
-
-
-def test_missing_image_column_is_refused_with_what_there_is(tmp_path):
-    line = line_of(tmp_path, [0, 1], picture=FILES[:2], image=None)
-    assert line == "cells.parquet: has no column 'image'; it has label, picture"
-
-
-def test_missing_group_column_is_refused_with_what_there_is(tmp_path):
-    line = line_of(tmp_path, [0, 1], slide=[0, 1], group="patient")
-    assert line == "cells.parquet: has no column 'patient'; it has image, label, slide"
-
-
-@pytest.mark.parametrize("images", [["a.png", "b.png"], [1, 2]])
-def test_image_column_of_another_type_is_refused(tmp_path, images):
-    line = line_of(tmp_path, [0, 1], images)
-    assert line.startswith("cells.parquet: column image is ")
-    assert line.endswith(", but must be {bytes, path}")
-
-
-def test_file_without_rows_is_refused(tmp_path):
-    empty = pa.array([], pa.struct({"bytes": pa.binary(), "path": pa.string()}))
-    line = line_of(tmp_path, pa.array([], pa.int64()), empty)
-    assert line == "cells.parquet: has no rows; give a file with images"
+@pytest.mark.parametrize(
+    ("args", "parts", "line"),
+    [
+        (([0, 1],), {"metadata": {"huggingface": "{"}}, ".*"),
+        (
+            (["monocyte", "monozyte"],), {"metadata": METADATA},
+            "label 'monozyte' is not a class name: basophil, eosinophil, monocyte",
+        ),
+        (
+            ([0, 3],), {"metadata": METADATA},
+            "row 1 has label 3, but must be 0..2; correct the labels or the class names",
+        ),
+        (([0, 1_000_000],), {}, ".*1000000.*"),
+        (([0.5, 1.0],), {}, "column label is .*, but must be whole numbers or names"),
+        (([True, False],), {}, "column label is .*, but must be whole numbers or names"),
+        (([0, 0],), {"label": None}, "has no column 'label'; it has image"),
+        (
+            ([0, 1],), {"picture": FILES[:2], "image": None},
+            "has no column 'image'; it has label, picture",
+        ),
+        (
+            ([0, 1],), {"slide": [0, 1], "group": "patient"},
+            "has no column 'patient'; it has image, label, slide",
+        ),
+        (([0, 1], ["a.png", "b.png"]), {}, "column image is .*, but must be {bytes, path}"),
+        (([0, 1], [1, 2]), {}, "column image is .*, but must be {bytes, path}"),
+        (
+            (pa.array([], pa.int64()), pa.array([], pa.binary())), {},
+            "has no rows; give a file with images",
+        ),
+    ],
+)  # fmt: skip
+def test_table_that_holds_no_labelled_images_is_refused(tmp_path, args, parts, line):
+    found = refusal(DataError, rows_of, tmp_path, *args, **parts)
+    assert re.fullmatch(f"{tmp_path}/cells.parquet: {line}", found)
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
@@ -155,7 +116,7 @@ def test_rows_of_several_row_groups_come_in_their_order(tmp_path):
 
 def test_rows_without_a_group_stand_alone(tmp_path):
     patients = ["b", None, "a", "b", None]
-    groups = source_of(tmp_path, [0, 1, 0, 1, 0], patient=patients, group="patient").rows().groups
+    groups = rows_of(tmp_path, [0, 1, 0, 1, 0], patient=patients, group="patient").groups
     assert groups.dtype == np.int64
     assert groups[0] == groups[3]
     assert len(set(groups)) == 4

@@ -20,12 +20,13 @@ class Brightness(nn.Module):
 
 
 def test_predictions_are_probabilities_in_the_order_of_the_images():
-    images = pictures(5, size=8)
-    together = predict(Brightness(), [images], CPU)
-    apart = predict(Brightness(), [images[:2], images[2:]], CPU)
+    images, model = pictures(5, size=8), Brightness().train()
+    together = predict(model, [images], CPU)
+    apart = predict(model, [images[:2], images[2:]], CPU)
     assert (together.shape, together.dtype) == ((5, 3), np.float32)
     np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(together, apart)
+    assert model.asked_in == (False, False)  # neither training nor noting gradients
 
 
 def test_prediction_is_averaged_over_the_views_asked_for():
@@ -35,12 +36,6 @@ def test_prediction_is_averaged_over_the_views_asked_for():
     corners = [torch.tensor(images[:, 0, x] / 255) for x in (0, -1)]
     expected = sum((5 * corner).softmax(dim=1) for corner in corners) / 2
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def test_model_predicts_in_evaluation_mode_without_gradients():
-    model = Brightness().train()
-    predict(model, [pictures(2)], CPU)
-    assert model.asked_in == (False, False)
 
 
 def test_validation_scores_the_clean_view_and_the_mean_of_the_shifts():

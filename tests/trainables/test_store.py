@@ -1,16 +1,11 @@
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tests.trainables.builders import (
-    NAMES,
-    FakeSource,
-    encoded,
-    pictures,
-    write_folder,
-    write_npz,
-)  # fmt: skip
+from tests.spaces.builders import raising, refusal
+from tests.trainables.builders import NAMES, FakeSource, encoded, pictures, write_folder, write_npz
 from trainables.open_source import open_source
 from trainables.source import DataError
 from trainables.store import BadRow, open_store
@@ -32,7 +27,7 @@ def stores(folder):
     return sorted(p.name for p in (folder / "cache" / "stores").iterdir() if p.suffix != ".lock")
 
 
-def test_store_holds_every_picture_with_its_label_part_and_row():
+def test_store_holds_every_picture_with_its_label_part_and_row_mapped_and_read_only():
     store = stored()
     np.testing.assert_array_equal(store.images, PIXELS)
     assert list(store.labels) == [0, 1, 2, 0, 1, 2]
@@ -40,47 +35,30 @@ def test_store_holds_every_picture_with_its_label_part_and_row():
     assert list(store.parts) == [""] * 6
     assert (store.source, store.fingerprint, store.class_names) == ("fake", "0", NAMES)
     assert store.bad_rows == ()
-
-
-def test_store_is_mapped_from_a_file_and_read_only():
-    store = stored()
     assert isinstance(store.images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         store.images[0] = 0
 
 
-@pytest.mark.parametrize("resize", ["crop", "stretch", "pad"])
-def test_store_holds_pictures_of_its_size(resize):
-    assert stored(size=10, resize=resize).images.shape == (6, 10, 10, 3)
-
-
-def test_store_is_built_once():
+@pytest.mark.parametrize("threads", [1, 2])
+def test_store_is_built_once_also_where_two_open_it_at_once(threads):
     source = FakeSource(FILES)
-    first = open_store(source, size=16)
-    second = open_store(source, size=16)
+    with ThreadPoolExecutor(threads) as pool:
+        first, second = pool.map(lambda _: open_store(source, size=16), range(2))
     assert source.asked == 6
     np.testing.assert_array_equal(first.images, second.images)
     np.testing.assert_array_equal(first.contents, second.contents)
 
 
-@pytest.mark.parametrize("other", [{"size": 8}, {"size": 16, "resize": "pad"}])
-def test_store_of_another_size_is_another_store(tmp_path, other):
+@pytest.mark.parametrize(
+    ("content", "other"), [("0", {"size": 8}), ("0", {"resize": "pad"}), ("1", {})]
+)
+def test_store_of_another_size_or_content_is_another_store(tmp_path, content, other):
     stored()
-    open_store(FakeSource(FILES), **other)
+    options = {"size": 16} | other
+    store = open_store(FakeSource(FILES, content=content), **options)
+    assert store.images.shape == (6, options["size"], options["size"], 3)
     assert len(stores(tmp_path)) == 2
-
-
-def test_store_of_changed_content_is_another_store():
-    open_store(FakeSource(FILES[:3]), size=16)
-    assert len(open_store(FakeSource(FILES, content="1"), size=16).images) == 6
-
-
-def test_store_opened_by_two_at_once_is_built_by_one():
-    source = FakeSource(FILES)
-    with ThreadPoolExecutor(2) as pool:
-        opened = list(pool.map(lambda _: open_store(source, size=16), range(2)))
-    assert source.asked == 6
-    np.testing.assert_array_equal(opened[0].images, opened[1].images)
 
 
 def test_undecodable_rows_are_left_out_and_named_and_the_rest_keeps_its_order():
@@ -98,12 +76,31 @@ def test_undecodable_rows_are_left_out_and_named_and_the_rest_keeps_its_order():
 
 
 def test_source_without_one_good_picture_is_refused(tmp_path):
-    with pytest.raises(DataError) as caught:
-        stored([None, b"nonsense"])
-    assert str(caught.value) == (
+    assert refusal(DataError, stored, [None, b"nonsense"]) == (
         "fake: not one of 2 pictures can be used (row 0: no bytes); give images that decode"
     )
     assert stores(tmp_path) == []
+
+
+def test_source_of_another_name_and_equal_content_is_not_decoded_again(tmp_path):
+    stored()
+    moved = FakeSource(FILES, name="moved")
+    assert (open_store(moved, size=16).source, moved.asked) == ("moved", 0)
+    assert len(stores(tmp_path)) == 1
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_one(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda path: None)  # a killed process removes nothing
+        with pytest.raises(RuntimeError):
+            stored(progress=raising(RuntimeError()))
+    left = tmp_path / "cache" / "stores" / stores(tmp_path)[0]
+    assert left.name.startswith(".")
+    stored(size=8)
+    assert left.exists()  # it is of another store, which may be under construction
+    stored()
+    assert not left.exists()
+    assert len(stores(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -125,36 +122,21 @@ def test_contents_are_equal_for_identical_pictures_and_for_no_others():
     assert contents.dtype == np.int64
 
 
-def test_progress_ends_with_all_pictures():
-    told = []
-    stored(FILES * 50, progress=lambda *steps: told.append(steps))
+def test_rows_beyond_one_chunk_keep_their_order_and_progress_ends_with_all():
+    told, raws = [], [None if row % 7 == 0 else PIXELS[row % 6] for row in range(300)]
+    store = stored(raws, progress=lambda *steps: told.append(steps))
+    good = [row for row in range(300) if row % 7]
+    assert list(store.rows) == good
+    np.testing.assert_array_equal(store.images, PIXELS[np.array(good) % 6])
     assert told == [(1, 300), (257, 300), (300, 300)]
 
 
-def test_rows_beyond_one_chunk_keep_their_order():
-    raws = [None if row % 7 == 0 else PIXELS[row % 6] for row in range(600)]
-    store = stored(raws)
-    good = [row for row in range(600) if row % 7]
-    assert list(store.rows) == good
-    np.testing.assert_array_equal(store.images, PIXELS[np.array(good) % 6])
-
-
-def test_store_of_parts_keeps_them(tmp_path):
-    labels = np.array([0, 1, 2])
-    arrays = {f"{p}_{kind}": a for p in ("train", "test")
-              for kind, a in (("images", PIXELS[:3]), ("labels", labels))}  # fmt: skip
-    store = open_store(open_source(str(write_npz(tmp_path / "cells.npz", **arrays))), size=16)
-    assert list(store.parts) == ["train"] * 3 + ["test"] * 3
-
-
-def test_folder_opened_without_labels_first_has_its_labels_later(tmp_path):
+def test_source_opened_with_or_without_labels_first_is_whole_the_other_way_later(tmp_path):
     path = str(write_folder(tmp_path / "cells"))
     open_store(open_source(path, labelled=False), size=16)
     assert list(open_store(open_source(path), size=16).labels) == [0, 0, 1, 1, 2, 2]
-
-
-def test_npz_opened_with_labels_first_has_its_unlabelled_part_later(tmp_path):
     arrays = {"train_images": PIXELS, "train_labels": np.arange(6), "test_images": PIXELS}
     path = str(write_npz(tmp_path / "cells.npz", **arrays))
     open_store(open_source(path), size=16)
-    assert len(open_store(open_source(path, labelled=False), size=16).images) == 12
+    store = open_store(open_source(path, labelled=False), size=16)
+    assert list(store.parts) == ["train"] * 6 + ["test"] * 6

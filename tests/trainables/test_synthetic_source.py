@@ -1,6 +1,6 @@
 import numpy as np
-import pytest
 
+from tests.spaces.builders import refusal
 from tests.trainables.builders import pictures
 from trainables import synthetic_cells
 from trainables.cells import CELL_CLASSES
@@ -19,43 +19,35 @@ def draw_three(**_):
     )
 
 
-def test_synthetic_rows_are_those_that_were_drawn(monkeypatch):
+def test_synthetic_rows_and_pictures_are_those_that_were_drawn_but_for_broken_ones(monkeypatch):
     monkeypatch.setattr(synthetic_cells, "synthetic_cells", draw_three)
-    rows = SyntheticSource(NAME).rows()
+    source = SyntheticSource(NAME)
+    rows = source.rows()
     assert list(rows.labels) == [0, 7, 3]
     assert list(rows.parts) == ["train", "train", "shifted"]
     assert rows.class_names == tuple(CELL_CLASSES)
     assert rows.paths == ["cell 0", "cell 1", "cell 2"]
-
-
-def test_synthetic_picture_is_its_pixels_or_nothing_where_it_was_broken(monkeypatch):
-    monkeypatch.setattr(synthetic_cells, "synthetic_cells", draw_three)
-    source = SyntheticSource(NAME)
     np.testing.assert_array_equal(source.picture(0), pictures(3)[0])
     assert source.picture(1) is None
 
 
-def test_synthetic_cells_are_drawn_once_and_not_before_they_are_asked_for(monkeypatch):
+def test_synthetic_cells_are_drawn_once_and_not_for_a_fingerprint(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        synthetic_cells, "synthetic_cells", lambda **size: drawn.append(size) or draw_three()
-    )
+
+    def draw(**size):
+        drawn.append(size)
+        return draw_three()
+
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path))
+    monkeypatch.setattr(synthetic_cells, "synthetic_cells", draw)
     source = SyntheticSource(NAME)
+    assert source.fingerprint() == SyntheticSource(NAME).fingerprint()
     assert drawn == []
     source.rows()
     source.picture(2)
     assert drawn == [{"size": 64, "seed": 0}]
 
 
-def test_synthetic_fingerprint_needs_no_drawing(tmp_path, monkeypatch):
-    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path))
-    monkeypatch.setattr(synthetic_cells, "synthetic_cells", None)
-    assert SyntheticSource(NAME).fingerprint() == SyntheticSource(NAME).fingerprint()
-
-
 def test_unknown_synthetic_source_is_refused_with_the_nearest():
-    with pytest.raises(DataError) as caught:
-        SyntheticSource("synthetic:blod-cells")
-    assert str(caught.value) == (
-        "synthetic:blod-cells: no such source; did you mean 'synthetic:blood-cells'?"
-    )
+    line = "synthetic:blod-cells: no such source; did you mean 'synthetic:blood-cells'?"
+    assert refusal(DataError, SyntheticSource, "synthetic:blod-cells") == line
