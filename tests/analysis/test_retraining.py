@@ -76,7 +76,7 @@ def test_retrain_replays_every_rate_on_all_images_but_those_of_the_test_part(tmp
 def test_retrain_runs_the_trials_own_schedule_where_no_validation_set_steered_it(
     tmp_path, monkeypatch, schedule
 ):
-    calls = listening(monkeypatch, "train")
+    calls = listening(monkeypatch, retraining, "train")
     paths = retrainable(tmp_path, rated(0.5, 0.75, 0.25), schedule=schedule)
     retrain(paths.root)
     plan = calls[0][0]
@@ -84,7 +84,7 @@ def test_retrain_runs_the_trials_own_schedule_where_no_validation_set_steered_it
 
 
 def test_trial_that_was_stopped_early_is_trained_for_all_its_epochs(tmp_path, monkeypatch):
-    calls = listening(monkeypatch, "train")
+    calls = listening(monkeypatch, retraining, "train")
     paths = retrainable(tmp_path, pruned(0.5, 0.75))
     retrain(paths.root)
     assert calls[0][0].steps == 5 * 4
