@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -69,6 +70,31 @@ def test_address_where_no_cluster_answers_is_refused(monkeypatch, error):
     rule = r"--address 10\.0\.0\.2:1: no Ray cluster answers \(nobody there\); start one with `ray"
     with pytest.raises(UserError, match=rule), ray_runtime("10.0.0.2:1"):
         pass
+
+
+def leave(*_signal):
+    raise SystemExit(15)
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_handler_of_sigterm_is_not_the_one_that_ray_sets(monkeypatch, address):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ray, "init", lambda **options: signal.signal(signal.SIGTERM, leave))
+    with ray_runtime(address):
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def init(**options):
+        signal.signal(signal.SIGTERM, leave)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(KeyboardInterrupt), ray_runtime(None):
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow
