@@ -143,7 +143,8 @@ def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Consol
             if live:
                 live.show(study.records())
             with ray_runtime(address):
-                _fit(paths, sweep, study, stopper, live)
+                num_slots = slots(sweep.resources, can_grow=address is not None)
+                _fit(paths, sweep, study, stopper, live, num_slots)
             if stopper.reason == "budget":
                 for number in study.running():
                     study.prune(number, "budget")
@@ -164,6 +165,7 @@ def _fit(
     study: SweepStudy,
     stopper: SweepStopper,
     live: LiveTable | None,
+    num_slots: int,
 ) -> None:
     """Have Tune run what the study suggests until it suggests nothing, or the stopper says so."""
     resources = sweep.resources
@@ -175,7 +177,7 @@ def _fit(
             search_alg=StudySearcher(study),
             scheduler=StudyScheduler(study),
             num_samples=-1,
-            max_concurrent_trials=slots(resources),
+            max_concurrent_trials=num_slots,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.config["number"]),
         ),

@@ -101,24 +101,32 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
-def slots(resources: ResourcesSpec) -> int:
-    """Return how many trials fit on the nodes that are up, or the number the user set.
+def slots(resources: ResourcesSpec, *, can_grow: bool) -> int:
+    """Return how many trials run at the same time.
+
+    Parameters
+    ----------
+    resources : ResourcesSpec
+        What one trial gets, and the number that the user set, if any.
+    can_grow : bool
+        Whether nodes may join later, as on a cluster; then that number stands whatever is up.
 
     Raises
     ------
     UserError
-        Where not one fits.
+        Where not one trial fits.
     """
+    wanted = resources.max_concurrent
+    if can_grow and wanted != "auto":
+        return wanted
     fit = sum(_fit_on(node["Resources"], resources) for node in ray.nodes() if node["Alive"])
-    if resources.max_concurrent != "auto":
-        return resources.max_concurrent
     if fit == 0:
+        remedy = ", or set resources.max_concurrent where nodes are added on demand"
         raise UserError(
             f"resources: no node offers {resources.cpus_per_trial} CPUs and"
-            f" {resources.gpus_per_trial:g} GPUs now; ask for less, or set"
-            " resources.max_concurrent where nodes are added on demand"
+            f" {resources.gpus_per_trial:g} GPUs now; ask for less{remedy if can_grow else ''}"
         )
-    return fit
+    return fit if wanted == "auto" else min(fit, wanted)
 
 
 def _fit_on(node: dict[str, float], resources: ResourcesSpec) -> int:

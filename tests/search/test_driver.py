@@ -28,11 +28,12 @@ TRIAL_FILES = {"config.json", "log.txt", "predictions.parquet", "checkpoint"}
 def without_ray(monkeypatch, folder, fit=None):
     """Have trials played instead of run; `fit` stands for Tune, told of (study, stopper)."""
 
-    def played(paths, sweep, study, stopper, live):
+    def played(paths, sweep, study, stopper, live, num_slots):
         return fit(study, stopper) if fit else play(study, epochs=2)
 
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
     monkeypatch.setattr(search.driver, "ray_runtime", lambda address: nullcontext())
+    monkeypatch.setattr(search.driver, "slots", lambda resources, can_grow: 1)
     monkeypatch.setattr(search.driver, "_fit", played)
 
 
