@@ -28,6 +28,7 @@ from spaces import (
     ranked,
     trial_records,
     trials_frame,
+    with_checkpoints,
 )
 
 
@@ -64,7 +65,7 @@ class TrialTable:
     @cached_property
     def records(self) -> list[TrialRecord]:
         """One record per trial, by number."""
-        return trial_records(self._trials, self.sweep)
+        return with_checkpoints(trial_records(self._trials, self.sweep), self.sweep, self.paths)
 
     @cached_property
     def frame(self) -> pd.DataFrame:

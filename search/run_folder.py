@@ -17,6 +17,7 @@ from spaces import (
     replacing,
     save_sweep,
     trials_frame,
+    with_checkpoints,
     write_text,
 )
 
@@ -52,8 +53,9 @@ def note_event(paths: RunPaths, event: str, facts: Mapping[str, object] | None =
 
 def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:
     """Write the trial table and the curves as the journal has them now."""
+    records = with_checkpoints(study.records(), sweep, paths)
     frames = {
-        paths.trials_table: trials_frame(study.records(), list(sweep.space)),
+        paths.trials_table: trials_frame(records, list(sweep.space)),
         paths.curves_table: curves_frame(study.trials()),
     }
     for path, frame in frames.items():

@@ -58,7 +58,7 @@ class SweepStudy:
         return self._study.get_trials(deepcopy=False)
 
     def records(self) -> list[TrialRecord]:
-        """Return all trials as rows of the trial table."""
+        """Return all trials as rows of the trial table, but for their checkpoints."""
         return trial_records(self.trials(), self._sweep)
 
     def suggest(self) -> Suggestion | None:

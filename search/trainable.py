@@ -32,12 +32,13 @@ def tune_trial(config: dict[str, Any], *, sweep: SweepSpec, root: Path) -> None:
     root : Path
         The run folder, visible from every node.
     """
-    if not RunPaths(root).sweep.exists():
+    run = RunPaths(root)
+    if not run.sweep.exists():
         host = socket.gethostname()
         raise OSError(
             f"{root}: not visible from node {host}; put runs on storage that all nodes share"
         )
-    paths = RunPaths(root).trial(config["number"])
+    paths = run.trial(config["number"])
     paths.root.mkdir(parents=True, exist_ok=True)
     node = f"{socket.gethostname()}-{ray.get_runtime_context().get_node_id()[:6]}"
 
@@ -59,7 +60,7 @@ def tune_trial(config: dict[str, Any], *, sweep: SweepSpec, root: Path) -> None:
         except Exception as error:  # a trial may raise anything; the sweep goes on
             logging.getLogger(__name__).error("%s", traceback.format_exc())
             final = TrialFailed(
-                error=f"{type(error).__name__}: {error} (log: trials/{config['number']}/log.txt)"
+                error=f"{type(error).__name__}: {error} (log: {run.relative(paths.log)})"
             )
     _tell(final)
 

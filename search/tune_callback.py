@@ -57,7 +57,8 @@ class RunFolderCallback(Callback):
     def on_trial_error(self, iteration: int, trials: TrialList, trial: Trial, **info: Any) -> None:
         """Note that a trial's process died once too often, or could not start."""
         number = trial.config["number"]
-        error = f"{_cause(Path(trial.error_file).read_text())} (log: trials/{number}/log.txt)"
+        log = self._paths.relative(self._paths.trial(number).log)
+        error = f"{_cause(Path(trial.error_file).read_text())} (log: {log})"
         self._study.fail(number, f"its process died: {error}")
         self._note("failed", trial)
 

@@ -22,7 +22,13 @@ from spaces.run_paths import RunPaths, TrialPaths
 from spaces.search_space import SearchSpace
 from spaces.sweep_file import SweepError, load_sweep, save_sweep
 from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
-from spaces.table import curves_frame, kept_checkpoints, trial_records, trials_frame
+from spaces.table import (
+    curves_frame,
+    kept_checkpoints,
+    trial_records,
+    trials_frame,
+    with_checkpoints,
+)
 from spaces.trial_spec import TrialSpec
 
 __all__ = [
@@ -63,5 +69,6 @@ __all__ = [
     "save_sweep",
     "trial_records",
     "trials_frame",
+    "with_checkpoints",
     "write_text",
 ]

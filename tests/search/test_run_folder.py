@@ -1,11 +1,12 @@
 import json
 from datetime import datetime, timedelta
 
+import pandas as pd
 import pytest
 
-from search.run_folder import create_run, drop_checkpoints, note_event
+from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
 from spaces import RunPaths, UserError, load_sweep
-from tests.search.builders import run_paths, sweep_spec, trial_record
+from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["new", "empty"])
@@ -54,3 +55,13 @@ def test_training_state_stays_only_with_a_running_trial(tmp_path, state, best_st
     drop_checkpoints(paths, [trial_record(0, state)], sweep_spec())
     assert (trial.best.exists(), trial.last.exists()) == (best_stays, last_stays)
     assert trial.predictions.exists()
+
+
+def test_table_names_the_checkpoints_that_are_there(tmp_path):
+    paths = run_paths(tmp_path)
+    study = open_study(paths.root, search={"trials": 2})
+    play(study)
+    paths.trial(1).best.mkdir(parents=True)
+    write_tables(paths, study, sweep_spec())
+    named = pd.read_parquet(paths.trials_table)["checkpoint"]
+    assert named.isna().tolist() == [True, False]

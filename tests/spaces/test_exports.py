@@ -10,5 +10,5 @@ def test_spaces_exports_exactly_the_frozen_names():
         "best_epoch", "curves_frame", "did_you_mean", "epoch_key", "epoch_records", "is_better",
         "is_higher_better", "is_locked", "kept_checkpoints", "load_sweep", "preset_names",
         "preset_text", "ranked", "replacing", "run_lock", "save_sweep", "trial_records",
-        "trials_frame", "write_text",
+        "trials_frame", "with_checkpoints", "write_text",
     ]  # fmt: skip
