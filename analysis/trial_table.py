@@ -26,6 +26,7 @@ from spaces import (
     is_locked,
     load_sweep,
     ranked,
+    restore,
     trial_records,
     trials_frame,
     with_checkpoints,
@@ -52,7 +53,7 @@ class RunStatus:
 
 
 class TrialTable:
-    """What a run's journal says, as records and data frames; reading it changes nothing."""
+    """What a run's journal says, as records and data frames; reading only mends what a kill cut."""
 
     def __init__(self, run: Path) -> None:
         self.paths = RunPaths(Path(run).absolute())
@@ -65,6 +66,9 @@ class TrialTable:
     @cached_property
     def records(self) -> list[TrialRecord]:
         """One record per trial, by number."""
+        if not is_locked(self.paths.lock):
+            for trial in self._trials:
+                restore(self.paths.trial(trial.number).best)
         return with_checkpoints(trial_records(self._trials, self.sweep), self.sweep, self.paths)
 
     @cached_property

@@ -14,7 +14,7 @@ import torch
 from ray import tune
 
 from search.messages import MESSAGE, EpochEnded, Message, TrialEnded, TrialFailed
-from spaces import DataSpec, EpochRecord, RunPaths, SweepSpec
+from spaces import DataSpec, EpochRecord, RunPaths, SweepSpec, recover
 from trainables import TrialData, TrialJob, load_trial_data, run_trial
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -40,6 +40,8 @@ def tune_trial(config: dict[str, Any], *, sweep: SweepSpec, root: Path) -> None:
         )
     paths = run.trial(config["number"])
     paths.root.mkdir(parents=True, exist_ok=True)
+    for path in (paths.config, paths.best, paths.last, paths.predictions):
+        recover(path)
     node = f"{socket.gethostname()}-{ray.get_runtime_context().get_node_id()[:6]}"
 
     def report(record: EpochRecord) -> None:

@@ -1,6 +1,6 @@
 """The nouns all packages share: search space, sweep, trial record, run folder."""
 
-from spaces.atomic import replacing, write_text
+from spaces.atomic import recover, replacing, restore, write_text
 from spaces.data_spec import DataSpec, Resize, SplitSpec
 from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
@@ -64,7 +64,9 @@ __all__ = [
     "preset_names",
     "preset_text",
     "ranked",
+    "recover",
     "replacing",
+    "restore",
     "run_lock",
     "save_sweep",
     "trial_records",
