@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -138,25 +138,45 @@ def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Consol
     stopper = SweepStopper(sweep.search.time_budget)
     save_sweep(sweep, paths.sweep)
     study = SweepStudy(paths, sweep)
-    with _interrupts(stopper), LiveTable(sweep, console) if console else nullcontext() as live:
-        try:
-            if live:
-                live.show(study.records())
-            with ray_runtime(address):
-                num_slots = slots(sweep.resources, can_grow=address is not None)
-                _fit(paths, sweep, study, stopper, live, num_slots)
-            if stopper.reason == "budget":
-                for number in study.running():
-                    study.prune(number, "budget")
-            if live:
-                live.show(study.records())
-        finally:
-            note_event(paths, "driver ended", {"reason": stopper.reason or "all trials ended"})
-            drop_checkpoints(paths, study.records(), sweep)
-            write_tables(paths, study, sweep)
-            shutil.rmtree(paths.executor, ignore_errors=True)
+    with (
+        _interrupts(stopper),
+        _wound_up(paths, sweep, study, stopper),
+        LiveTable(sweep, console) if console else nullcontext() as live,
+    ):
+        if live:
+            live.show(study.records())
+        with ray_runtime(address):
+            num_slots = slots(sweep.resources, can_grow=address is not None)
+            _fit(paths, sweep, study, stopper, live, num_slots)
+        if stopper.reason == "budget":
+            for number in study.running():
+                study.prune(number, "budget")
+        if live:
+            live.show(study.records())
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
+
+
+@contextmanager
+def _wound_up(
+    paths: RunPaths, sweep: SweepSpec, study: SweepStudy, stopper: SweepStopper
+) -> Iterator[None]:
+    """Leave tables, an event that says why, and no scratch, however the block ends."""
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        reason = f"{type(error).__name__}: {error}" if error else stopper.reason
+        try:
+            write_tables(paths, study, sweep)
+            note_event(paths, "driver ended", {"reason": reason or "all trials ended"})
+        finally:
+            with suppress(OSError):  # it costs disk, no result
+                drop_checkpoints(paths, study.records(), sweep)
+            shutil.rmtree(paths.executor, ignore_errors=True)
 
 
 def _fit(

@@ -91,12 +91,24 @@ def test_signal_leaves_trials_running_and_resume_ends_them(tmp_path, monkeypatch
     assert states(search.resume(tmp_path / "run")) == ["COMPLETE"] * 4
 
 
-def test_tables_are_written_even_where_the_executor_breaks(tmp_path, monkeypatch):
+def test_tables_and_the_error_are_noted_where_the_executor_breaks(tmp_path, monkeypatch):
     full = raising(OSError(28, "No space left on device"))
     without_ray(monkeypatch, tmp_path, cut_then(full))
     with pytest.raises(OSError, match="No space"):
         search.launch(cells_sweep(tmp_path), tmp_path / "run")
-    assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]
+    paths = RunPaths(tmp_path / "run")
+    assert states(paths) == ["RUNNING"]
+    reason = json.loads(paths.events.read_text())["reason"]
+    assert reason == "OSError: [Errno 28] No space left on device"
+
+
+def test_checkpoint_that_cannot_be_dropped_costs_no_table_and_no_event(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path)
+    denied = raising(PermissionError(13, "Permission denied"))
+    monkeypatch.setattr(search.driver, "drop_checkpoints", denied)
+    paths = search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert states(paths) == ["COMPLETE"] * 4
+    assert events(paths) == ["driver ended"]
 
 
 def launched(folder, monkeypatch, **parts):
