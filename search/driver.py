@@ -16,7 +16,7 @@ from rich.console import Console
 
 from search.live_table import LiveTable
 from search.provenance import provenance
-from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
+from search.run_folder import check_free, create_run, drop_checkpoints, note_event, write_tables
 from search.study import SweepStudy
 from search.trainable import tune_trial
 from search.tune_callback import RunFolderCallback
@@ -29,6 +29,7 @@ from spaces import (
     SweepInterruptedError,
     SweepSpec,
     UserError,
+    check_backbones,
     load_sweep,
     run_lock,
     save_sweep,
@@ -65,12 +66,12 @@ def launch(
     Raises
     ------
     UserError
-        Where data, weights, folder or cluster are not what they must be; nothing is left behind.
+        Where folder, backbones, weights, data or cluster are not what they must be; nothing is
+        left behind.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
     """
-    paths = RunPaths((run or Path("runs") / sweep.name).absolute())
-    check_weights(sweep)
+    paths = check_launch(sweep, run)
     data = load_trial_data(sweep.data, progress=progress)
     was_there = paths.root.exists()
     create_run(paths, sweep, provenance(sweep, data.store.fingerprint))
@@ -84,6 +85,21 @@ def launch(
         if was_there:
             paths.root.mkdir()
         raise
+    return paths
+
+
+def check_launch(sweep: SweepSpec, run: Path | None = None) -> RunPaths:
+    """Return the paths of the run that `launch` would make, without making or decoding anything.
+
+    Raises
+    ------
+    UserError
+        Where `launch` would refuse the folder, a backbone, or pretrained weights.
+    """
+    paths = RunPaths((run or Path("runs") / sweep.name).absolute())
+    check_free(paths)
+    check_backbones(sweep, backbone_names())
+    check_weights(sweep)
     return paths
 
 

@@ -1,6 +1,7 @@
 """Making a run folder, and keeping it in step with its study."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -28,16 +29,36 @@ def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object])
     Raises
     ------
     UserError
-        Where something is there already.
+        Where something is there already, or no folder can be made.
     """
-    if paths.root.exists() and (not paths.root.is_dir() or any(paths.root.iterdir())):
-        raise UserError(
-            f"{paths.root}: is not empty; give another --run, or go on with `cytosweep resume"
-            f" {paths.root}`"
-        )
-    paths.trials.mkdir(parents=True)
+    check_free(paths)
+    try:
+        paths.trials.mkdir(parents=True)
+    except OSError as error:
+        raise _not_makeable(paths, error.strerror) from error
     save_sweep(sweep, paths.sweep)
     write_text(paths.provenance, json.dumps(provenance, indent=2) + "\n")
+
+
+def check_free(paths: RunPaths) -> None:
+    """Raise a `UserError` where something is in a run's place, or none can be made there."""
+    try:
+        if paths.root.exists() and (not paths.root.is_dir() or any(paths.root.iterdir())):
+            raise UserError(
+                f"{paths.root}: is not empty; give another --run, or go on with `cytosweep resume"
+                f" {paths.root}`"
+            )
+        above = next(path for path in (paths.root, *paths.root.parents) if path.exists())
+    except OSError as error:
+        raise _not_makeable(paths, error.strerror) from error
+    if not above.is_dir():
+        raise _not_makeable(paths, f"{above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _not_makeable(paths, f"{above} may not be written to")
+
+
+def _not_makeable(paths: RunPaths, reason: str | None) -> UserError:
+    return UserError(f"{paths.root}: cannot be made ({reason}); give another --run")
 
 
 def note_event(paths: RunPaths, event: str, facts: Mapping[str, object] | None = None) -> None:

@@ -20,7 +20,7 @@ from spaces.record import (
 from spaces.run_lock import is_locked, run_lock
 from spaces.run_paths import RunPaths, TrialPaths
 from spaces.search_space import SearchSpace
-from spaces.sweep_file import SweepError, load_sweep, save_sweep
+from spaces.sweep_file import SweepError, check_backbones, load_sweep, save_sweep
 from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
 from spaces.table import (
     curves_frame,
@@ -52,6 +52,7 @@ __all__ = [
     "UserError",
     "backbone_family",
     "best_epoch",
+    "check_backbones",
     "curves_frame",
     "did_you_mean",
     "epoch_key",

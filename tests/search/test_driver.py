@@ -63,6 +63,20 @@ def test_launch_leaves_tables_events_and_no_scratch(tmp_path, monkeypatch):
     assert events(paths) == ["driver ended"]
 
 
+def test_launch_without_a_folder_makes_one_named_after_the_sweep(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert search.launch(cells_sweep(tmp_path, name="mine")).root == tmp_path / "runs" / "mine"
+
+
+def test_launch_with_an_unknown_backbone_is_refused_with_the_nearest_names(tmp_path):
+    sweep = cells_sweep(tmp_path, trial={"backbone": "mobilnetv3_small_100"})
+    line = refusal(SweepError, search.launch, sweep, tmp_path / "run")
+    assert line.startswith("trial.backbone is 'mobilnetv3_small_100', but must be custom_cnn or a")
+    assert "did you mean 'mobilenetv3_small_100'" in line
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("was_there", [False, True], ids=["new", "empty"])
 def test_launch_that_is_refused_leaves_the_folder_as_it_was(tmp_path, monkeypatch, was_there):
     without_ray(monkeypatch, tmp_path, raising(UserError("resources: no node offers 99 CPUs")))
@@ -204,14 +218,14 @@ def test_finished_runs_curves_agree_with_journal_and_optuna(finished):
 
 def test_trials_that_raise_or_diverge_fail_and_the_sweep_goes_on(tmp_path, monkeypatch):
     space = {
-        "backbone": {"choice": ["custom_cnn", "no_such_net"]},
+        "backbone": {"choice": ["custom_cnn", "test_maxvit"]},  # not for 16 pixels
         "learning_rate": {"choice": [1e-3, 1e30]},
     }
     search_spec = {"sampler": "random", "seed": 16}
     table, paths = launch_with_ray(tmp_path, monkeypatch, space=space, search=search_spec)
     assert list(table["state"]) == ["FAILED", "FAILED", "COMPLETE", "FAILED"]
-    assert list(table["params.backbone"] == "no_such_net") == [True, False, False, True]
-    for number, words in ((0, "no_such_net"), (1, "TrainingDivergedError: the loss is")):
+    assert list(table["params.backbone"] == "test_maxvit") == [True, False, False, True]
+    for number, words in ((0, "ZeroDivisionError"), (1, "TrainingDivergedError: the loss is")):
         assert words in table["error"][number]
         assert table["error"][number].endswith(f"(log: trials/{number}/log.txt)")
         assert "Traceback" in paths.trial(number).log.read_text()

@@ -7,6 +7,7 @@ import pytest
 from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
 from spaces import RunPaths, UserError, load_sweep
 from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
+from tests.spaces.builders import refusal
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["new", "empty"])
@@ -30,6 +31,15 @@ def test_place_that_is_taken_is_refused_and_left_alone(tmp_path, kind):
         create_run(RunPaths(taken), sweep_spec(), {})
     assert inner.read_text() == "mine"
     assert list(tmp_path.rglob("*.yaml")) == []
+
+
+def test_place_below_a_file_or_of_an_impossible_name_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for root, why in ((tmp_path / "file" / "run", "file is no folder"),
+                      (tmp_path / ("x" * 300), "File name too long")):  # fmt: skip
+        line = refusal(UserError, create_run, RunPaths(root), sweep_spec(), {})
+        assert line.startswith(f"{root}: cannot be made (")
+        assert line.endswith(f"{why}); give another --run")
 
 
 def test_event_is_a_line_with_its_time_in_utc(tmp_path):
