@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -125,8 +125,8 @@ def resume(
     Raises
     ------
     UserError
-        Where it is no run folder, a live driver works on it, its data changed, or an override
-        would change what the finished trials mean.
+        Where it is no run folder, a live driver works on it, its data changed, weights or cluster
+        are not there, or an override would change what the finished trials mean.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
     """
@@ -138,37 +138,50 @@ def resume(
         known = ", ".join(_MAY_CHANGE)
         raise SweepError([f"--set {frozen[0]}: a run keeps its meaning; only {known} may change"])
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
+    check_weights(sweep)
     data = load_trial_data(sweep.data, progress=progress)
     launched = json.loads(paths.provenance.read_text(encoding="utf-8"))
     if launched["data_fingerprint"] != data.store.fingerprint:
         source = sweep.data.source
         raise UserError(f"{source}: has changed since {run} was launched; restore it")
     with run_lock(paths.lock):
-        note_event(paths, "resumed", {"overrides": list(overrides)})
-        _run(paths, sweep, address, console)
+        _run(paths, sweep, address, console, overrides)
     return paths
 
 
-def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Console | None) -> None:
-    """Bring the sweep to its end; the caller holds the run's lock."""
+def _run(
+    paths: RunPaths,
+    sweep: SweepSpec,
+    address: str | None,
+    console: Console | None,
+    overrides: Sequence[str] | None = None,
+) -> None:
+    """Bring the sweep to its end; the caller holds the run's lock.
+
+    `overrides` are those of a resume, which the run hears of once Ray is up and trials fit.
+    """
     stopper = SweepStopper(sweep.search.time_budget)
-    save_sweep(sweep, paths.sweep)
     study = SweepStudy(paths, sweep)
     with (
         _interrupts(stopper),
-        _wound_up(paths, sweep, study, stopper),
         LiveTable(sweep, console) if console else nullcontext() as live,
+        ExitStack() as cluster,
     ):
         if live:
             live.show(study.records())
-        with ray_runtime(address):
-            num_slots = slots(sweep.resources, can_grow=address is not None)
-            _fit(paths, sweep, study, stopper, live, num_slots)
-        if stopper.reason == "budget":
-            for number in study.running():
-                study.prune(number, "budget")
-        if live:
-            live.show(study.records())
+        cluster.enter_context(ray_runtime(address))
+        num_slots = slots(sweep.resources, can_grow=address is not None)
+        if overrides is not None:
+            save_sweep(sweep, paths.sweep)
+            note_event(paths, "resumed", {"overrides": list(overrides)})
+        with _wound_up(paths, sweep, study, stopper):
+            with cluster.pop_all():
+                _fit(paths, sweep, study, stopper, live, num_slots)
+            if stopper.reason == "budget":
+                for number in study.running():
+                    study.prune(number, "budget")
+            if live:
+                live.show(study.records())
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
 

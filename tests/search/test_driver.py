@@ -166,6 +166,18 @@ def test_resume_that_is_refused_leaves_no_event(tmp_path, monkeypatch):
     assert events(paths) == ["driver ended"]
 
 
+@pytest.mark.parametrize("part", ["check_weights", "ray_runtime", "slots"])
+def test_resume_that_finds_no_weights_cluster_or_room_leaves_the_run_as_it_was(
+    tmp_path, monkeypatch, part
+):
+    paths = launched(tmp_path, monkeypatch)
+    monkeypatch.setattr(search.driver, part, raising(UserError("not there")))
+    line = refusal(UserError, search.resume, paths.root, ["search.trials=6"])
+    assert line == "not there"
+    assert load_sweep(paths.sweep).search.trials == 4
+    assert events(paths) == ["driver ended"]
+
+
 def test_run_that_was_killed_before_its_first_trial_can_be_resumed(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
     paths.journal.unlink()
