@@ -1,6 +1,5 @@
 """The trial table of a run, read from its folder alone, also while the run goes on."""
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,12 +19,13 @@ from spaces import (
     TrialRecord,
     TrialState,
     UserError,
-    backbone_family,
+    check_data,
     curves_frame,
     epoch_records,
     is_locked,
     load_sweep,
     ranked,
+    record_family,
     restore,
     trial_records,
     trials_frame,
@@ -96,7 +96,7 @@ class TrialTable:
 
     def family(self, record: TrialRecord) -> str:
         """Return the family of a trial's backbone."""
-        return backbone_family(record.params.get("backbone", self.sweep.trial.backbone))
+        return record_family(record, self.sweep)
 
     def leaders(self, family: str = "any") -> list[TrialRecord]:
         """Return the trials of a family that ended without failing, the best objective first."""
@@ -107,14 +107,8 @@ class TrialTable:
         ]
 
     def check_data(self, fingerprint: str) -> None:
-        """Raise a `RunError` where the data are no longer those that the run was launched on."""
-        if self.paths.provenance.is_file():
-            facts = json.loads(self.paths.provenance.read_text(encoding="utf-8"))
-            if facts["data_fingerprint"] != fingerprint:
-                raise RunError(
-                    f"{self.sweep.data.source}: has changed since {self.paths.root} was launched;"
-                    " restore it, or launch a new run"
-                )
+        """Raise a `UserError` where the data are no longer those that the run was launched on."""
+        check_data(self.paths, self.sweep.data.source, fingerprint)
 
     def status(self) -> RunStatus:
         """Return where the run stands now."""

@@ -1,6 +1,5 @@
 """Launching a sweep, and resuming one that was cut."""
 
-import json
 import shutil
 import signal
 import threading
@@ -30,6 +29,7 @@ from spaces import (
     SweepSpec,
     UserError,
     check_backbones,
+    check_data,
     load_sweep,
     run_lock,
     save_sweep,
@@ -140,10 +140,7 @@ def resume(
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
     check_weights(sweep)
     data = load_trial_data(sweep.data, progress=progress)
-    launched = json.loads(paths.provenance.read_text(encoding="utf-8"))
-    if launched["data_fingerprint"] != data.store.fingerprint:
-        source = sweep.data.source
-        raise UserError(f"{source}: has changed since {run} was launched; restore it")
+    check_data(paths, sweep.data.source, data.store.fingerprint)
     with run_lock(paths.lock):
         _run(paths, sweep, address, console, overrides)
     return paths

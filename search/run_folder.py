@@ -36,8 +36,8 @@ def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object])
         paths.trials.mkdir(parents=True)
     except OSError as error:
         raise _not_makeable(paths, error.strerror) from error
-    save_sweep(sweep, paths.sweep)
     write_text(paths.provenance, json.dumps(provenance, indent=2) + "\n")
+    save_sweep(sweep, paths.sweep)  # last: a folder that has it is a run
 
 
 def check_free(paths: RunPaths) -> None:

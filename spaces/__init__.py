@@ -4,6 +4,7 @@ from spaces.atomic import recover, replacing, restore, write_text
 from spaces.data_spec import DataSpec, Resize, SplitSpec
 from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
+from spaces.launched_data import check_data
 from spaces.metric import is_better, is_higher_better
 from spaces.parameter import Parameter
 from spaces.presets import preset_names, preset_text
@@ -25,6 +26,7 @@ from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
 from spaces.table import (
     curves_frame,
     kept_checkpoints,
+    record_family,
     trial_records,
     trials_frame,
     with_checkpoints,
@@ -53,6 +55,7 @@ __all__ = [
     "backbone_family",
     "best_epoch",
     "check_backbones",
+    "check_data",
     "curves_frame",
     "did_you_mean",
     "epoch_key",
@@ -65,6 +68,7 @@ __all__ = [
     "preset_names",
     "preset_text",
     "ranked",
+    "record_family",
     "recover",
     "replacing",
     "restore",

@@ -53,11 +53,16 @@ def kept_checkpoints(records: Iterable[TrialRecord], sweep: SweepSpec) -> set[in
         if not TrialState[record.state].is_finished():
             kept.add(record.trial)
             continue
-        family = backbone_family(record.params.get("backbone", sweep.trial.backbone))
+        family = record_family(record, sweep)
         if num_kept[family] < sweep.search.keep_checkpoints:
             num_kept[family] += 1
             kept.add(record.trial)
     return kept
+
+
+def record_family(record: TrialRecord, sweep: SweepSpec) -> str:
+    """Return the family of a trial's backbone, searched or fixed."""
+    return backbone_family(record.params.get("backbone", sweep.trial.backbone))
 
 
 def trials_frame(records: Iterable[TrialRecord], searched: Sequence[str]) -> pd.DataFrame:

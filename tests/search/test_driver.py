@@ -156,6 +156,16 @@ def test_resume_of_what_is_no_run_is_refused(tmp_path):
     assert re.search(r"is no run folder .*; see `cytosweep launch`", line)
 
 
+@pytest.mark.parametrize("text", [None, "{"], ids=["missing", "damaged"])
+def test_resume_of_a_run_whose_provenance_is_lost_is_refused_in_a_line(tmp_path, monkeypatch, text):
+    paths = launched(tmp_path, monkeypatch)
+    paths.provenance.unlink()
+    if text is not None:
+        paths.provenance.write_text(text)
+    line = refusal(UserError, search.resume, paths.root)
+    assert line.startswith(f"{paths.provenance}: ")
+
+
 def test_resume_that_is_refused_leaves_no_event(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
     with run_lock(paths.lock):

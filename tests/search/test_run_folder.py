@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 import pandas as pd
 import pytest
 
+import search.run_folder
 from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
 from spaces import RunPaths, UserError, load_sweep
 from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
-from tests.spaces.builders import refusal
+from tests.spaces.builders import raising, refusal
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["new", "empty"])
@@ -19,6 +20,14 @@ def test_new_run_holds_its_sweep_and_where_it_came_from(tmp_path, exists):
     assert load_sweep(paths.sweep) == sweep_spec(name="mine")
     assert json.loads(paths.provenance.read_text()) == {"host": "a"}
     assert paths.trials.is_dir()
+
+
+def test_folder_whose_making_was_cut_is_no_run(tmp_path, monkeypatch):
+    paths = RunPaths(tmp_path / "run")
+    monkeypatch.setattr(search.run_folder, "write_text", raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        create_run(paths, sweep_spec(), {})
+    assert not paths.sweep.exists()
 
 
 @pytest.mark.parametrize("kind", ["folder with a file", "file"])
