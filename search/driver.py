@@ -4,7 +4,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from search.live_table import LiveTable
 from search.provenance import provenance
-from search.run_folder import check_free, create_run, drop_checkpoints, note_event, write_tables
+from search.run_folder import Checkpoints, check_free, create_run, note_event, write_tables
 from search.study import SweepStudy
 from search.trainable import tune_trial
 from search.tune_callback import RunFolderCallback
@@ -200,8 +200,7 @@ def _wound_up(
             write_tables(paths, study, sweep)
             note_event(paths, "driver ended", {"reason": reason or "all trials ended"})
         finally:
-            with suppress(OSError):  # it costs disk, no result
-                drop_checkpoints(paths, study.records(), sweep)
+            Checkpoints(paths, sweep).drop(study.records())
             shutil.rmtree(paths.executor, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from search.study import SweepStudy
@@ -84,13 +85,27 @@ def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:
             frame.to_parquet(temporary)
 
 
-def drop_checkpoints(paths: RunPaths, records: Iterable[TrialRecord], sweep: SweepSpec) -> None:
-    """Remove training states of trials that ended, and models beyond the k best of a family."""
-    records = list(records)
-    kept = kept_checkpoints(records, sweep)
-    for record in records:
-        if TrialState[record.state].is_finished():
-            trial = paths.trial(record.trial)
-            trial.last.unlink(missing_ok=True)
-            if record.trial not in kept and trial.checkpoint.exists():
-                shutil.rmtree(trial.checkpoint)
+class Checkpoints:
+    """The checkpoints of a run's trials; what was seen to is not looked at again."""
+
+    def __init__(self, paths: RunPaths, sweep: SweepSpec) -> None:
+        self._paths, self._sweep = paths, sweep
+        self._ended: set[int] = set()
+        self._dropped: set[int] = set()
+
+    def drop(self, records: Iterable[TrialRecord]) -> None:
+        """Remove training states of ended trials, and models beyond the k best of a family.
+
+        What cannot be removed stays for the next time: it costs disk, no result.
+        """
+        ended = {r.trial: r for r in records if TrialState[r.state].is_finished()}
+        superfluous = ended.keys() - kept_checkpoints(ended.values(), self._sweep)
+        for number in ended.keys() - self._ended:
+            with suppress(OSError):
+                self._paths.trial(number).last.unlink(missing_ok=True)
+                self._ended.add(number)
+        for number in superfluous - self._dropped:
+            with suppress(OSError):
+                if self._paths.trial(number).checkpoint.exists():
+                    shutil.rmtree(self._paths.trial(number).checkpoint)
+                self._dropped.add(number)

@@ -9,7 +9,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from search.live_table import LiveTable
-from search.run_folder import drop_checkpoints, note_event, write_tables
+from search.run_folder import Checkpoints, note_event, write_tables
 from search.study import SweepStudy
 from spaces import RunPaths, SweepSpec
 
@@ -26,6 +26,7 @@ class RunFolderCallback(Callback):
         self, paths: RunPaths, sweep: SweepSpec, study: SweepStudy, live: LiveTable | None
     ) -> None:
         self._paths, self._sweep, self._study, self._live = paths, sweep, study, live
+        self._checkpoints = Checkpoints(paths, sweep)
         self._tables_at = time.monotonic()
 
     def on_step_end(self, iteration: int, trials: TrialList, **info: Any) -> None:  # Any: Tune's
@@ -45,7 +46,7 @@ class RunFolderCallback(Callback):
     ) -> None:
         """Note the end of a trial and free the disk of what it made superfluous."""
         self._note("ended", trial)
-        drop_checkpoints(self._paths, self._study.records(), self._sweep)
+        self._checkpoints.drop(self._study.records())
 
     def on_trial_recover(
         self, iteration: int, trials: TrialList, trial: Trial, **info: Any

@@ -116,15 +116,6 @@ def test_tables_and_the_error_are_noted_where_the_executor_breaks(tmp_path, monk
     assert reason == "OSError: [Errno 28] No space left on device"
 
 
-def test_checkpoint_that_cannot_be_dropped_costs_no_table_and_no_event(tmp_path, monkeypatch):
-    without_ray(monkeypatch, tmp_path)
-    denied = raising(PermissionError(13, "Permission denied"))
-    monkeypatch.setattr(search.driver, "drop_checkpoints", denied)
-    paths = search.launch(cells_sweep(tmp_path), tmp_path / "run")
-    assert states(paths) == ["COMPLETE"] * 4
-    assert events(paths) == ["driver ended"]
-
-
 def launched(folder, monkeypatch, **parts):
     """Return the paths of a run of four finished trials."""
     without_ray(monkeypatch, folder)

@@ -1,11 +1,12 @@
 import json
+import shutil
 from datetime import datetime, timedelta
 
 import pandas as pd
 import pytest
 
 import search.run_folder
-from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
+from search.run_folder import Checkpoints, create_run, note_event, write_tables
 from spaces import RunPaths, UserError, load_sweep
 from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
 from tests.spaces.builders import raising, refusal
@@ -71,7 +72,7 @@ def test_training_state_stays_only_with_a_running_trial(tmp_path, state, best_st
     trial.best.mkdir(parents=True)
     trial.last.write_bytes(b"state")
     trial.predictions.write_bytes(b"predictions")
-    drop_checkpoints(paths, [trial_record(0, state)], sweep_spec())
+    Checkpoints(paths, sweep_spec()).drop([trial_record(0, state)])
     assert (trial.best.exists(), trial.last.exists()) == (best_stays, last_stays)
     assert trial.predictions.exists()
 
@@ -84,3 +85,22 @@ def test_table_names_the_checkpoints_that_are_there(tmp_path):
     write_tables(paths, study, sweep_spec())
     named = pd.read_parquet(paths.trials_table)["checkpoint"]
     assert named.isna().tolist() == [True, False]
+
+
+def test_checkpoints_that_were_seen_to_are_not_looked_at_again_but_those_left_over_are(
+    tmp_path, monkeypatch
+):
+    paths = run_paths(tmp_path)
+    trials = [paths.trial(number) for number in range(2)]
+    for trial in trials:
+        trial.best.mkdir(parents=True)
+    checkpoints = Checkpoints(paths, sweep_spec(search={"keep_checkpoints": 1}))
+    records = [trial_record(0, objective=0.25), trial_record(1)]
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", raising(PermissionError(13, "Permission denied")))
+        checkpoints.drop(records)
+    checkpoints.drop(records)
+    assert [trial.checkpoint.exists() for trial in trials] == [False, True]
+    trials[0].best.mkdir(parents=True)
+    checkpoints.drop(records)
+    assert trials[0].best.exists()
