@@ -58,6 +58,13 @@ def load_sweep(
     return SweepSpec.model_validate(raw, context=context)
 
 
+def check_backbones(sweep: SweepSpec, backbones: Collection[str]) -> None:
+    """Raise a `SweepError` where a backbone of a sweep that was made in Python is none of these."""
+    problems = find_problems(plain_sweep(sweep), {"backbones": backbones})
+    if problems:
+        raise SweepError([str(problem) for problem in problems], problems)
+
+
 def save_sweep(sweep: SweepSpec, path: Path) -> None:
     """Write `sweep` with every default filled in, as `load_sweep` reads it back."""
     write_text(path, dump_yaml(plain_sweep(sweep)))

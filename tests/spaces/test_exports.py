@@ -5,10 +5,10 @@ def test_spaces_exports_exactly_the_frozen_names():
     assert spaces.__all__ == [
         "DataSpec", "EpochRecord", "Parameter", "Resize", "ResourcesSpec", "RunPaths",
         "SearchSpace", "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError",
-        "SweepSpec", "TrialPaths",
-        "TrialRecord", "TrialSpec", "TrialState", "TrialSummary", "UserError", "backbone_family",
-        "best_epoch", "curves_frame", "did_you_mean", "epoch_key", "epoch_records", "is_better",
+        "SweepSpec", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState", "TrialSummary",
+        "UserError", "backbone_family", "best_epoch", "check_backbones", "check_data",
+        "curves_frame", "did_you_mean", "epoch_key", "epoch_records", "is_better",
         "is_higher_better", "is_locked", "kept_checkpoints", "load_sweep", "preset_names",
-        "preset_text", "ranked", "replacing", "run_lock", "save_sweep", "trial_records",
-        "trials_frame", "write_text",
+        "preset_text", "ranked", "record_family", "recover", "replacing", "restore", "run_lock",
+        "save_sweep", "trial_records", "trials_frame", "with_checkpoints", "write_text",
     ]  # fmt: skip
