@@ -1,6 +1,5 @@
 """The trial table of a run, read from its folder alone, also while the run goes on."""
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,14 +19,17 @@ from spaces import (
     TrialRecord,
     TrialState,
     UserError,
-    backbone_family,
+    check_data,
     curves_frame,
     epoch_records,
     is_locked,
     load_sweep,
     ranked,
+    record_family,
+    restore,
     trial_records,
     trials_frame,
+    with_checkpoints,
 )
 
 
@@ -55,7 +57,7 @@ class RunStatus:
 
 
 class TrialTable:
-    """What a run's journal says, as records and data frames; reading it changes nothing."""
+    """What a run's journal says, as records and data frames; reading only mends what a kill cut."""
 
     def __init__(self, run: Path) -> None:
         self.paths = RunPaths(Path(run).absolute())
@@ -68,7 +70,10 @@ class TrialTable:
     @cached_property
     def records(self) -> list[TrialRecord]:
         """One record per trial, by number."""
-        return trial_records(self._trials, self.sweep)
+        if not is_locked(self.paths.lock):
+            for trial in self._trials:
+                restore(self.paths.trial(trial.number).best)
+        return with_checkpoints(trial_records(self._trials, self.sweep), self.sweep, self.paths)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -95,7 +100,7 @@ class TrialTable:
 
     def family(self, record: TrialRecord) -> str:
         """Return the family of a trial's backbone."""
-        return backbone_family(record.params.get("backbone", self.sweep.trial.backbone))
+        return record_family(record, self.sweep)
 
     def leaders(self, family: str = "any") -> list[TrialRecord]:
         """Return the trials of a family that ended without failing, the best objective first."""
@@ -106,14 +111,8 @@ class TrialTable:
         ]
 
     def check_data(self, fingerprint: str) -> None:
-        """Raise a `RunError` where the data are no longer those that the run was launched on."""
-        if self.paths.provenance.is_file():
-            facts = json.loads(self.paths.provenance.read_text(encoding="utf-8"))
-            if facts["data_fingerprint"] != fingerprint:
-                raise RunError(
-                    f"{self.sweep.data.source}: has changed since {self.paths.root} was launched;"
-                    " restore it, or launch a new run"
-                )
+        """Raise a `UserError` where the data are no longer those that the run was launched on."""
+        check_data(self.paths, self.sweep.data.source, fingerprint)
 
     def status(self) -> RunStatus:
         """Return where the run stands now."""

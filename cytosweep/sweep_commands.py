@@ -54,7 +54,10 @@ def launch(
     overrides: SetOption = None,
     address: AddressOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check file and data, print the sweep, run nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Check file, folder and data, print the sweep, run nothing."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,17 +65,18 @@ def launch(
 
     Example: cytosweep launch sweep.yaml --run runs/first --set search.trials=8
     """
+    from search import check_launch
     from search import launch as launch_sweep
-    from spaces import RunPaths, load_sweep
+    from spaces import load_sweep
     from trainables import backbone_names
 
     spec = load_sweep(sweep, overrides or [], backbones=backbone_names())
     if dry_run:
+        check_launch(spec, run)
         _describe(spec, as_json)
         return
-    paths = RunPaths((run or Path("runs") / spec.name).absolute())
     with progress_bar("decoding pictures") as progress:
-        launch_sweep(spec, paths.root, address=address, console=err, progress=progress)
+        paths = launch_sweep(spec, run, address=address, console=err, progress=progress)
     _conclude(paths.root, as_json)
 
 
@@ -122,9 +126,8 @@ def _describe(spec: "SweepSpec", as_json: bool) -> None:
 
     from spaces.sweep_file import plain_sweep
     from spaces.yaml_text import dump_yaml
-    from trainables import check_models, load_trial_data
+    from trainables import load_trial_data
 
-    check_models(spec)
     with progress_bar("decoding pictures") as progress:
         data = load_trial_data(spec.data, progress=progress)
     names = data.store.class_names

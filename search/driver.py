@@ -1,11 +1,10 @@
 """Launching a sweep, and resuming one that was cut."""
 
-import json
 import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from search.live_table import LiveTable
 from search.provenance import provenance
-from search.run_folder import create_run, drop_checkpoints, note_event, write_tables
+from search.run_folder import Checkpoints, check_free, create_run, note_event, write_tables
 from search.study import SweepStudy
 from search.trainable import tune_trial
 from search.tune_callback import RunFolderCallback
@@ -29,6 +28,8 @@ from spaces import (
     SweepInterruptedError,
     SweepSpec,
     UserError,
+    check_backbones,
+    check_data,
     load_sweep,
     run_lock,
     save_sweep,
@@ -65,12 +66,12 @@ def launch(
     Raises
     ------
     UserError
-        Where data, weights, folder or cluster are not what they must be; nothing is left behind.
+        Where folder, backbones, weights, data or cluster are not what they must be; nothing is
+        left behind.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
     """
-    paths = RunPaths((run or Path("runs") / sweep.name).absolute())
-    check_models(sweep)
+    paths = check_launch(sweep, run)
     data = load_trial_data(sweep.data, progress=progress)
     was_there = paths.root.exists()
     create_run(paths, sweep, provenance(sweep, data.store.fingerprint))
@@ -84,6 +85,21 @@ def launch(
         if was_there:
             paths.root.mkdir()
         raise
+    return paths
+
+
+def check_launch(sweep: SweepSpec, run: Path | None = None) -> RunPaths:
+    """Return the paths of the run that `launch` would make, without making or decoding anything.
+
+    Raises
+    ------
+    UserError
+        Where `launch` would refuse the folder, a backbone, or pretrained weights.
+    """
+    paths = RunPaths((run or Path("runs") / sweep.name).absolute())
+    check_free(paths)
+    check_backbones(sweep, backbone_names())
+    check_models(sweep)
     return paths
 
 
@@ -109,8 +125,8 @@ def resume(
     Raises
     ------
     UserError
-        Where it is no run folder, a live driver works on it, its data changed, or an override
-        would change what the finished trials mean.
+        Where it is no run folder, a live driver works on it, its data changed, weights or cluster
+        are not there, or an override would change what the finished trials mean.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
     """
@@ -122,40 +138,70 @@ def resume(
         known = ", ".join(_MAY_CHANGE)
         raise SweepError([f"--set {frozen[0]}: a run keeps its meaning; only {known} may change"])
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
+    check_models(sweep)
     data = load_trial_data(sweep.data, progress=progress)
-    launched = json.loads(paths.provenance.read_text(encoding="utf-8"))
-    if launched["data_fingerprint"] != data.store.fingerprint:
-        source = sweep.data.source
-        raise UserError(f"{source}: has changed since {run} was launched; restore it")
+    check_data(paths, sweep.data.source, data.store.fingerprint)
     with run_lock(paths.lock):
-        note_event(paths, "resumed", {"overrides": list(overrides)})
-        _run(paths, sweep, address, console)
+        _run(paths, sweep, address, console, overrides)
     return paths
 
 
-def _run(paths: RunPaths, sweep: SweepSpec, address: str | None, console: Console | None) -> None:
-    """Bring the sweep to its end; the caller holds the run's lock."""
+def _run(
+    paths: RunPaths,
+    sweep: SweepSpec,
+    address: str | None,
+    console: Console | None,
+    overrides: Sequence[str] | None = None,
+) -> None:
+    """Bring the sweep to its end; the caller holds the run's lock.
+
+    `overrides` are those of a resume, which the run hears of once Ray is up and trials fit.
+    """
     stopper = SweepStopper(sweep.search.time_budget)
-    save_sweep(sweep, paths.sweep)
     study = SweepStudy(paths, sweep)
-    with _interrupts(stopper), LiveTable(sweep, console) if console else nullcontext() as live:
-        try:
-            if live:
-                live.show(study.records())
-            with ray_runtime(address):
-                _fit(paths, sweep, study, stopper, live)
+    with (
+        _interrupts(stopper),
+        LiveTable(sweep, console) if console else nullcontext() as live,
+        ExitStack() as cluster,
+    ):
+        if live:
+            live.show(study.records())
+        cluster.enter_context(ray_runtime(address))
+        num_slots = slots(sweep.resources, can_grow=address is not None)
+        if overrides is not None:
+            save_sweep(sweep, paths.sweep)
+            note_event(paths, "resumed", {"overrides": list(overrides)})
+        with _wound_up(paths, sweep, study, stopper):
+            with cluster.pop_all():
+                _fit(paths, sweep, study, stopper, live, num_slots)
             if stopper.reason == "budget":
                 for number in study.running():
                     study.prune(number, "budget")
             if live:
                 live.show(study.records())
-        finally:
-            note_event(paths, "driver ended", {"reason": stopper.reason or "all trials ended"})
-            drop_checkpoints(paths, study.records(), sweep)
-            write_tables(paths, study, sweep)
-            shutil.rmtree(paths.executor, ignore_errors=True)
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
+
+
+@contextmanager
+def _wound_up(
+    paths: RunPaths, sweep: SweepSpec, study: SweepStudy, stopper: SweepStopper
+) -> Iterator[None]:
+    """Leave tables, an event that says why, and no scratch, however the block ends."""
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        reason = f"{type(error).__name__}: {error}" if error else stopper.reason
+        try:
+            write_tables(paths, study, sweep)
+            note_event(paths, "driver ended", {"reason": reason or "all trials ended"})
+        finally:
+            Checkpoints(paths, sweep).drop(study.records())
+            shutil.rmtree(paths.executor, ignore_errors=True)
 
 
 def _fit(
@@ -164,6 +210,7 @@ def _fit(
     study: SweepStudy,
     stopper: SweepStopper,
     live: LiveTable | None,
+    num_slots: int,
 ) -> None:
     """Have Tune run what the study suggests until it suggests nothing, or the stopper says so."""
     resources = sweep.resources
@@ -175,7 +222,7 @@ def _fit(
             search_alg=StudySearcher(study),
             scheduler=StudyScheduler(study),
             num_samples=-1,
-            max_concurrent_trials=slots(resources),
+            max_concurrent_trials=num_slots,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.config["number"]),
         ),

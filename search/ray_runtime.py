@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,30 +44,54 @@ def ray_runtime(address: str | None) -> Iterator[None]:
         Where no cluster answers.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    if address is None:
-        # A token file written by one local start would lock others out; see Ray's RAY_AUTH_MODE.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    else:
-        try:
-            _knock(address)
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"--address {address}: no Ray cluster answers ({reason}); start one with"
-                " `ray start --head`, or leave --address out"
-            ) from error
+    with _own_sigterm():
+        if address is None:
+            _start()
+        else:
+            _join(address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep our handler of SIGTERM: `ray.init` sets one that exits without a word to the driver."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as error:  # that handler, while Ray started
+        raise KeyboardInterrupt from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def _start() -> None:
+    """Start Ray on this machine alone."""
+    # A token file written by one local start would lock others out; see Ray's RAY_AUTH_MODE.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+
+
+def _join(address: str) -> None:
+    """Join a cluster that is up."""
+    try:
+        _knock(address)
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"--address {address}: no Ray cluster answers ({reason}); start one with"
+            " `ray start --head`, or leave --address out"
+        ) from error
 
 
 def _knock(address: str) -> None:
@@ -75,24 +101,32 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
-def slots(resources: ResourcesSpec) -> int:
-    """Return how many trials fit on the nodes that are up, or the number the user set.
+def slots(resources: ResourcesSpec, *, can_grow: bool) -> int:
+    """Return how many trials run at the same time.
+
+    Parameters
+    ----------
+    resources : ResourcesSpec
+        What one trial gets, and the number that the user set, if any.
+    can_grow : bool
+        Whether nodes may join later, as on a cluster; then that number stands whatever is up.
 
     Raises
     ------
     UserError
-        Where not one fits.
+        Where not one trial fits.
     """
+    wanted = resources.max_concurrent
+    if can_grow and wanted != "auto":
+        return wanted
     fit = sum(_fit_on(node["Resources"], resources) for node in ray.nodes() if node["Alive"])
-    if resources.max_concurrent != "auto":
-        return resources.max_concurrent
     if fit == 0:
+        remedy = ", or set resources.max_concurrent where nodes are added on demand"
         raise UserError(
             f"resources: no node offers {resources.cpus_per_trial} CPUs and"
-            f" {resources.gpus_per_trial:g} GPUs now; ask for less, or set"
-            " resources.max_concurrent where nodes are added on demand"
+            f" {resources.gpus_per_trial:g} GPUs now; ask for less{remedy if can_grow else ''}"
         )
-    return fit
+    return fit if wanted == "auto" else min(fit, wanted)
 
 
 def _fit_on(node: dict[str, float], resources: ResourcesSpec) -> int:

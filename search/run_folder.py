@@ -1,8 +1,10 @@
 """Making a run folder, and keeping it in step with its study."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from search.study import SweepStudy
@@ -17,6 +19,7 @@ from spaces import (
     replacing,
     save_sweep,
     trials_frame,
+    with_checkpoints,
     write_text,
 )
 
@@ -27,16 +30,36 @@ def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object])
     Raises
     ------
     UserError
-        Where something is there already.
+        Where something is there already, or no folder can be made.
     """
-    if paths.root.exists() and (not paths.root.is_dir() or any(paths.root.iterdir())):
-        raise UserError(
-            f"{paths.root}: is not empty; give another --run, or go on with `cytosweep resume"
-            f" {paths.root}`"
-        )
-    paths.trials.mkdir(parents=True)
-    save_sweep(sweep, paths.sweep)
+    check_free(paths)
+    try:
+        paths.trials.mkdir(parents=True)
+    except OSError as error:
+        raise _not_makeable(paths, error.strerror) from error
     write_text(paths.provenance, json.dumps(provenance, indent=2) + "\n")
+    save_sweep(sweep, paths.sweep)  # last: a folder that has it is a run
+
+
+def check_free(paths: RunPaths) -> None:
+    """Raise a `UserError` where something is in a run's place, or none can be made there."""
+    try:
+        if paths.root.exists() and (not paths.root.is_dir() or any(paths.root.iterdir())):
+            raise UserError(
+                f"{paths.root}: is not empty; give another --run, or go on with `cytosweep resume"
+                f" {paths.root}`"
+            )
+        above = next(path for path in (paths.root, *paths.root.parents) if path.exists())
+    except OSError as error:
+        raise _not_makeable(paths, error.strerror) from error
+    if not above.is_dir():
+        raise _not_makeable(paths, f"{above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _not_makeable(paths, f"{above} may not be written to")
+
+
+def _not_makeable(paths: RunPaths, reason: str | None) -> UserError:
+    return UserError(f"{paths.root}: cannot be made ({reason}); give another --run")
 
 
 def note_event(paths: RunPaths, event: str, facts: Mapping[str, object] | None = None) -> None:
@@ -52,8 +75,9 @@ def note_event(paths: RunPaths, event: str, facts: Mapping[str, object] | None =
 
 def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:
     """Write the trial table and the curves as the journal has them now."""
+    records = with_checkpoints(study.records(), sweep, paths)
     frames = {
-        paths.trials_table: trials_frame(study.records(), list(sweep.space)),
+        paths.trials_table: trials_frame(records, list(sweep.space)),
         paths.curves_table: curves_frame(study.trials()),
     }
     for path, frame in frames.items():
@@ -61,13 +85,27 @@ def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:
             frame.to_parquet(temporary)
 
 
-def drop_checkpoints(paths: RunPaths, records: Iterable[TrialRecord], sweep: SweepSpec) -> None:
-    """Remove training states of trials that ended, and models beyond the k best of a family."""
-    records = list(records)
-    kept = kept_checkpoints(records, sweep)
-    for record in records:
-        if TrialState[record.state].is_finished():
-            trial = paths.trial(record.trial)
-            trial.last.unlink(missing_ok=True)
-            if record.trial not in kept and trial.checkpoint.exists():
-                shutil.rmtree(trial.checkpoint)
+class Checkpoints:
+    """The checkpoints of a run's trials; what was seen to is not looked at again."""
+
+    def __init__(self, paths: RunPaths, sweep: SweepSpec) -> None:
+        self._paths, self._sweep = paths, sweep
+        self._ended: set[int] = set()
+        self._dropped: set[int] = set()
+
+    def drop(self, records: Iterable[TrialRecord]) -> None:
+        """Remove training states of ended trials, and models beyond the k best of a family.
+
+        What cannot be removed stays for the next time: it costs disk, no result.
+        """
+        ended = {r.trial: r for r in records if TrialState[r.state].is_finished()}
+        superfluous = ended.keys() - kept_checkpoints(ended.values(), self._sweep)
+        for number in ended.keys() - self._ended:
+            with suppress(OSError):
+                self._paths.trial(number).last.unlink(missing_ok=True)
+                self._ended.add(number)
+        for number in superfluous - self._dropped:
+            with suppress(OSError):
+                if self._paths.trial(number).checkpoint.exists():
+                    shutil.rmtree(self._paths.trial(number).checkpoint)
+                self._dropped.add(number)

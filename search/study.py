@@ -51,6 +51,7 @@ class SweepStudy:
             load_if_exists=True,
         )
         self._live: dict[int, Trial] = {}
+        self._ended: dict[int, TrialRecord] = {}  # they change no more
         self._to_reopen = [t for t in self.trials() if t.state == TrialState.RUNNING]
 
     def trials(self) -> list[FrozenTrial]:
@@ -58,8 +59,11 @@ class SweepStudy:
         return self._study.get_trials(deepcopy=False)
 
     def records(self) -> list[TrialRecord]:
-        """Return all trials as rows of the trial table."""
-        return trial_records(self.trials(), self._sweep)
+        """Return all trials as rows of the trial table, but for their checkpoints."""
+        trials = [trial for trial in self.trials() if trial.number not in self._ended]
+        found = {record.trial: record for record in trial_records(trials, self._sweep)}
+        self._ended |= {t.number: found[t.number] for t in trials if t.state.is_finished()}
+        return [record for _, record in sorted((self._ended | found).items())]
 
     def suggest(self) -> Suggestion | None:
         """Return the next trial: first those that were cut, then new ones; None at the end."""

@@ -14,7 +14,7 @@ import torch
 from ray import tune
 
 from search.messages import MESSAGE, EpochEnded, Message, TrialEnded, TrialFailed
-from spaces import DataSpec, EpochRecord, RunPaths, SweepSpec
+from spaces import DataSpec, EpochRecord, RunPaths, SweepSpec, recover
 from trainables import TrialData, TrialJob, load_trial_data, run_trial
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -32,13 +32,16 @@ def tune_trial(config: dict[str, Any], *, sweep: SweepSpec, root: Path) -> None:
     root : Path
         The run folder, visible from every node.
     """
-    if not RunPaths(root).sweep.exists():
+    run = RunPaths(root)
+    if not run.sweep.exists():
         host = socket.gethostname()
         raise OSError(
             f"{root}: not visible from node {host}; put runs on storage that all nodes share"
         )
-    paths = RunPaths(root).trial(config["number"])
+    paths = run.trial(config["number"])
     paths.root.mkdir(parents=True, exist_ok=True)
+    for path in (paths.config, paths.best, paths.last, paths.predictions):
+        recover(path)
     node = f"{socket.gethostname()}-{ray.get_runtime_context().get_node_id()[:6]}"
 
     def report(record: EpochRecord) -> None:
@@ -59,7 +62,7 @@ def tune_trial(config: dict[str, Any], *, sweep: SweepSpec, root: Path) -> None:
         except Exception as error:  # a trial may raise anything; the sweep goes on
             logging.getLogger(__name__).error("%s", traceback.format_exc())
             final = TrialFailed(
-                error=f"{type(error).__name__}: {error} (log: trials/{config['number']}/log.txt)"
+                error=f"{type(error).__name__}: {error} (log: {run.relative(paths.log)})"
             )
     _tell(final)
 

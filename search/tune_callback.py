@@ -9,7 +9,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from search.live_table import LiveTable
-from search.run_folder import drop_checkpoints, note_event, write_tables
+from search.run_folder import Checkpoints, note_event, write_tables
 from search.study import SweepStudy
 from spaces import RunPaths, SweepSpec
 
@@ -26,6 +26,7 @@ class RunFolderCallback(Callback):
         self, paths: RunPaths, sweep: SweepSpec, study: SweepStudy, live: LiveTable | None
     ) -> None:
         self._paths, self._sweep, self._study, self._live = paths, sweep, study, live
+        self._checkpoints = Checkpoints(paths, sweep)
         self._tables_at = time.monotonic()
 
     def on_step_end(self, iteration: int, trials: TrialList, **info: Any) -> None:  # Any: Tune's
@@ -45,7 +46,7 @@ class RunFolderCallback(Callback):
     ) -> None:
         """Note the end of a trial and free the disk of what it made superfluous."""
         self._note("ended", trial)
-        drop_checkpoints(self._paths, self._study.records(), self._sweep)
+        self._checkpoints.drop(self._study.records())
 
     def on_trial_recover(
         self, iteration: int, trials: TrialList, trial: Trial, **info: Any
@@ -57,7 +58,8 @@ class RunFolderCallback(Callback):
     def on_trial_error(self, iteration: int, trials: TrialList, trial: Trial, **info: Any) -> None:
         """Note that a trial's process died once too often, or could not start."""
         number = trial.config["number"]
-        error = f"{_cause(Path(trial.error_file).read_text())} (log: trials/{number}/log.txt)"
+        log = self._paths.relative(self._paths.trial(number).log)
+        error = f"{_cause(Path(trial.error_file).read_text())} (log: {log})"
         self._study.fail(number, f"its process died: {error}")
         self._note("failed", trial)
 

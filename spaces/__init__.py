@@ -1,9 +1,10 @@
 """The nouns all packages share: search space, sweep, trial record, run folder."""
 
-from spaces.atomic import replacing, write_text
+from spaces.atomic import recover, replacing, restore, write_text
 from spaces.data_spec import DataSpec, Resize, SplitSpec
 from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
+from spaces.launched_data import check_data
 from spaces.metric import is_better, is_higher_better
 from spaces.parameter import Parameter
 from spaces.presets import preset_names, preset_text
@@ -20,9 +21,16 @@ from spaces.record import (
 from spaces.run_lock import is_locked, run_lock
 from spaces.run_paths import RunPaths, TrialPaths
 from spaces.search_space import SearchSpace
-from spaces.sweep_file import SweepError, load_sweep, save_sweep
+from spaces.sweep_file import SweepError, check_backbones, load_sweep, save_sweep
 from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
-from spaces.table import curves_frame, kept_checkpoints, trial_records, trials_frame
+from spaces.table import (
+    curves_frame,
+    kept_checkpoints,
+    record_family,
+    trial_records,
+    trials_frame,
+    with_checkpoints,
+)
 from spaces.trial_spec import TestTimeAugmentation, TrialSpec, ValidationViews
 
 __all__ = [
@@ -48,6 +56,8 @@ __all__ = [
     "ValidationViews",
     "backbone_family",
     "best_epoch",
+    "check_backbones",
+    "check_data",
     "curves_frame",
     "did_you_mean",
     "epoch_key",
@@ -60,10 +70,14 @@ __all__ = [
     "preset_names",
     "preset_text",
     "ranked",
+    "record_family",
+    "recover",
     "replacing",
+    "restore",
     "run_lock",
     "save_sweep",
     "trial_records",
     "trials_frame",
+    "with_checkpoints",
     "write_text",
 ]

@@ -1,11 +1,14 @@
 """Writing files and folders so that a reader never sees half of one."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+_OLD = ".old"
 
 
 @contextmanager
@@ -37,17 +40,45 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def recover(path: Path) -> None:
+    """Clear up what killed writers left beside `path`; for the one that is about to write it."""
+    restore(path)
+    for left in _leftovers(path):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def restore(path: Path) -> None:
+    """Put the folder back that a kill between two renames left under its temporary name."""
+    old = [left for left in _leftovers(path) if left.suffix == _OLD and left.is_dir()]
+    if old and not path.exists():
+        max(old, key=lambda left: left.stat().st_ctime_ns).rename(path)
+
+
+def _leftovers(path: Path) -> list[Path]:
+    """Return the temporary siblings of `path`."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}({re.escape(_OLD)})?")
+    if not path.parent.is_dir():
+        return []
+    return [sibling for sibling in path.parent.iterdir() if name.fullmatch(sibling.name)]
+
+
 def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def _replace_folder(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target`; two renames, since none replaces a full folder."""
+    """Put `source` in the place of `target`; two renames, since none replaces a full folder.
+
+    A kill between them leaves no `target`; see `restore`.
+    """
     if not target.exists():
         source.rename(target)
         return
-    old = target.with_name(f".{target.name}.{uuid4().hex[:8]}.old")
+    old = target.with_name(f".{target.name}.{uuid4().hex[:8]}{_OLD}")
     target.rename(old)
     source.rename(target)
     if old.is_dir():

@@ -105,3 +105,7 @@ class RunPaths:
     def trial(self, number: int) -> TrialPaths:
         """Return the files of trial `number`."""
         return TrialPaths(self.trials / str(number))
+
+    def relative(self, path: Path) -> str:
+        """Return a path of the run as tables and messages name it, wherever the run is moved."""
+        return path.relative_to(self.root).as_posix()

@@ -31,10 +31,6 @@ class SearchSpace(RootModel[dict[str, Parameter]]):
         """Return the parameter called `name`."""
         return self.root[name]
 
-    def __len__(self) -> int:
-        """Return the number of parameters."""
-        return len(self.root)
-
     def is_active(self, name: str, decided: Mapping[str, Scalar]) -> bool:
         """Return whether `name` is searched, given the parameters decided before it."""
         return all(

@@ -20,11 +20,10 @@ _SCHEMES = ("synthetic", "medmnist")
 
 
 class SweepError(UserError):
-    """A sweep file that cannot be run; `problems` holds every reason."""
+    """A sweep file that cannot be run; the message has a line for every reason."""
 
-    def __init__(self, lines: Sequence[str], problems: Sequence[Problem] = ()) -> None:
+    def __init__(self, lines: Sequence[str]) -> None:
         super().__init__("\n".join(lines))
-        self.problems = tuple(problems)
 
 
 def load_sweep(
@@ -55,8 +54,15 @@ def load_sweep(
     if problems:
         origin = {True: "--set", False: str(path)}
         lines = [f"{origin[_is_from(p.where, overridden)]}: {p}" for p in problems]
-        raise SweepError(lines, problems)
+        raise SweepError(lines)
     return SweepSpec.model_validate(raw, context=context)
+
+
+def check_backbones(sweep: SweepSpec, backbones: Collection[str]) -> None:
+    """Raise a `SweepError` where a backbone of a sweep that was made in Python is none of these."""
+    problems = find_problems(plain_sweep(sweep), {"backbones": backbones})
+    if problems:
+        raise SweepError([str(problem) for problem in problems], problems)
 
 
 def save_sweep(sweep: SweepSpec, path: Path) -> None:

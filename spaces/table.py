@@ -17,6 +17,7 @@ from spaces.record import (
     ranked,
     trial_record,
 )
+from spaces.run_paths import RunPaths
 from spaces.sweep_spec import SweepSpec
 from spaces.trial_spec import field_types
 
@@ -26,14 +27,21 @@ _WHOLE = ("trial", "best_epoch", "epochs", "seed", "retries", "epoch")
 
 
 def trial_records(trials: Iterable[StudyTrial], sweep: SweepSpec) -> list[TrialRecord]:
-    """Return the records of all trials, with the checkpoints that the sweep keeps of them."""
-    records = [trial_record(trial, sweep.objective) for trial in trials]
+    """Return the records of all trials, but for their checkpoints."""
+    return [trial_record(trial, sweep.objective) for trial in trials]
+
+
+def with_checkpoints(
+    records: Sequence[TrialRecord], sweep: SweepSpec, paths: RunPaths
+) -> list[TrialRecord]:
+    """Return the records, naming each checkpoint that the sweep keeps and that is on disk."""
     kept = kept_checkpoints(records, sweep)
+    bests = [paths.trial(record.trial).best for record in records]
     return [
-        replace(record, checkpoint=f"trials/{record.trial}/checkpoint/best")
-        if record.trial in kept
+        replace(record, checkpoint=paths.relative(best))
+        if record.trial in kept and best.is_dir()
         else record
-        for record in records
+        for record, best in zip(records, bests, strict=True)
     ]
 
 
@@ -45,11 +53,16 @@ def kept_checkpoints(records: Iterable[TrialRecord], sweep: SweepSpec) -> set[in
         if not TrialState[record.state].is_finished():
             kept.add(record.trial)
             continue
-        family = backbone_family(record.params.get("backbone", sweep.trial.backbone))
+        family = record_family(record, sweep)
         if num_kept[family] < sweep.search.keep_checkpoints:
             num_kept[family] += 1
             kept.add(record.trial)
     return kept
+
+
+def record_family(record: TrialRecord, sweep: SweepSpec) -> str:
+    """Return the family of a trial's backbone, searched or fixed."""
+    return backbone_family(record.params.get("backbone", sweep.trial.backbone))
 
 
 def trials_frame(records: Iterable[TrialRecord], searched: Sequence[str]) -> pd.DataFrame:

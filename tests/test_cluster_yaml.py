@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 import ray.autoscaler
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+import cytosweep.app
+from search.ray_runtime import slots
+from spaces import load_sweep, preset_text
+
 ROOT = Path(__file__).parents[1]
+APP_COMMANDS = cytosweep.app.app.registered_commands
 
 
 def load_cluster() -> dict[str, Any]:
@@ -71,3 +77,29 @@ def test_head_workers_and_drivers_agree_on_the_authentication_mode() -> None:
 def test_every_node_mounts_the_shared_storage_for_run_folders() -> None:
     commands = load_cluster()["initialization_commands"]
     assert any(re.search(r"mount -t nfs4 .* /mnt/cytosweep$", line) for line in commands)
+
+
+def documented(name: str) -> str:
+    """Return a file's text with the lines of its commands joined."""
+    return (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "")
+
+
+@pytest.mark.parametrize("name", ["cluster.yaml", "README.md"])
+def test_documented_launch_waits_for_workers_and_uses_their_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (command,) = re.findall(r"cytosweep launch .* --address auto .*", documented(name))
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(preset_text("quickstart"), encoding="utf-8")
+    resources = load_sweep(sweep, re.findall(r"--set ([\w.]+=[\w.]+)", command)).resources
+    head = {"Alive": True, "Resources": {"CPU": 0.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [head])
+    assert (slots(resources, can_grow=True), resources.gpus_per_trial) == (4, 0.5)
+
+
+@pytest.mark.parametrize("name", ["cluster.yaml", "README.md"])
+def test_documented_commands_exist(name: str) -> None:
+    commands = {command.name or command.callback.__name__ for command in APP_COMMANDS}
+    found = set(re.findall(r"(?:^ {4}|`|')cytosweep ([a-z]+)", documented(name), re.MULTILINE))
+    assert found
+    assert found <= commands

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from analysis import RunError, planned_epochs, retrain, retraining, select
-from spaces import EpochRecord
+from spaces import EpochRecord, UserError
 from tests.analysis.builders import (
     SUMMARY,
     bright_cells,
@@ -141,4 +141,4 @@ def test_trial_without_an_epoch_is_refused(tmp_path, trial):
 def test_retrain_on_data_that_changed_since_the_run_is_refused(tmp_path):
     paths = retrainable(tmp_path)
     bright_cells(tmp_path / "cells.npz", number=90)
-    assert "changed" in refusal(RunError, retrain, paths.root)
+    assert "changed" in refusal(UserError, retrain, paths.root)

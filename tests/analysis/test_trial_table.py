@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pandas as pd
 import pytest
@@ -60,6 +60,16 @@ def test_frames_equal_the_tables_that_the_driver_writes_and_reading_them_changes
     pd.testing.assert_frame_equal(table.curves, pd.read_parquet(paths.curves_table))
     assert (len(table.frame), len(table.curves), table.status().state) == (5, 5, "interrupted")
     assert content_of(paths.root) == before
+
+
+@pytest.mark.parametrize("is_live", [False, True], ids=["no driver", "live driver"])
+def test_checkpoint_that_a_kill_took_away_is_put_back_unless_a_driver_lives(tmp_path, is_live):
+    paths = write_run(tmp_path / "run", complete(0.5))
+    best = paths.trial(0).best
+    best.with_name(".best.0123abcd.old").mkdir(parents=True)
+    with other_driver(paths) if is_live else nullcontext():
+        (record,) = TrialTable(paths.root).records
+    assert record.checkpoint == (None if is_live else "trials/0/checkpoint/best")
 
 
 def test_table_read_while_any_line_of_the_journal_is_written_is_whole(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cytosweep.app import run
-from spaces import SweepSpec
+from spaces import RunPaths, SweepSpec
 from tests.analysis.builders import Script, bright_cells, content_of, write_run
 
 STATUS_KEYS = ["run", "state", "counts", "best", "seconds"]
@@ -55,10 +55,10 @@ def sweep_file(folder: Path, text: str = "", source: object = None) -> Path:
     return path
 
 
-def launching(*scripts: Script) -> Callable[..., None]:
+def launching(*scripts: Script) -> Callable[..., RunPaths]:
     """Return a `search.launch` that plays scripts instead of asking Ray to train."""
 
-    def launch(sweep: SweepSpec, run: Path, **_options: object) -> None:
-        write_run(run, *scripts, sweep=sweep)
+    def launch(sweep: SweepSpec, run: Path, **_options: object) -> RunPaths:
+        return write_run(run, *scripts, sweep=sweep)
 
     return launch

@@ -21,12 +21,13 @@ def test_demo_compares_what_the_two_rules_choose(capsys, tmp_path, monkeypatch):
 
     asked = []
     monkeypatch.setattr("analysis.evaluate", Shifted)
-    run = write_run(tmp_path / "run", complete(0.5), complete(0.75)).root
-    _tell_what_clean_validation_would_choose(TrialTable(run))
+    paths = write_run(tmp_path / "run", complete(0.5), complete(0.75))
+    paths.trial(1).best.mkdir(parents=True)
+    _tell_what_clean_validation_would_choose(TrialTable(paths.root))
     out = capsys.readouterr().out
     assert "best clean validation accuracy" in out
     assert "best robust_accuracy" in out
-    assert {data for _, data in asked} == {"synthetic:blood-cells#shifted"}
+    assert set(asked) == {("1", "synthetic:blood-cells#shifted")}
 
 
 def test_demo_puts_its_sweep_file_beside_the_run_under_its_whole_name(

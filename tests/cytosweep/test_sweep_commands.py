@@ -87,23 +87,37 @@ def test_launch_with_a_bad_override_is_refused(capsys, tmp_path, override, words
     assert words in refused(capsys, tmp_path, *arguments)
 
 
-def test_launch_into_a_folder_that_is_not_empty_is_refused_and_keeps_it(capsys, tmp_path):
-    paths, sweep = write_run(tmp_path / "run", complete(0.5)), sweep_file(tmp_path)
-    line = refused(capsys, tmp_path, "launch", sweep, "--run", paths.root)
-    assert line.startswith(f"{paths.root}: is not empty; give another --run, or go on with ")
-
-
-def test_launch_hands_on_its_options_and_names_the_run_after_the_sweep(
-    capsys, tmp_path, monkeypatch
+@pytest.mark.parametrize("dry_run", [False, True], ids=["launch", "dry run"])
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [(".", ": is not empty; give another --run, or go on with "),
+     ("sweep.yaml/run", "sweep.yaml is no folder); give another --run")],
+    ids=["taken", "below a file"],
+)  # fmt: skip
+def test_launch_into_a_place_that_cannot_be_had_is_refused_before_data_are_opened(
+    capsys, tmp_path, run, words, dry_run
 ):
+    sweep = sweep_file(tmp_path, source=tmp_path / "gone.npz")
+    options = ["--dry-run"] if dry_run else []
+    line = refused(capsys, tmp_path, "launch", sweep, "--run", tmp_path / run, *options)
+    assert line.startswith(f"{tmp_path / run}: ")
+    assert words in line
+
+
+def test_launch_hands_on_its_options(capsys, tmp_path, monkeypatch):
     calls = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("search.launch", lambda *args, **options: calls.append((args, options)))
-    sweep = sweep_file(tmp_path, "name: cells\n")
-    assert cytosweep(capsys, "launch", sweep, "--set", "search.trials=3", "--address", "auto").code
+
+    def launch(*given, **options):
+        calls.append((given, options))
+        return write_run(tmp_path / "run", complete(0.5))
+
+    monkeypatch.setattr("search.launch", launch)
+    sweep = sweep_file(tmp_path)
+    assert not cytosweep(
+        capsys, "launch", sweep, "--set", "search.trials=3", "--address", "auto"
+    ).code
     (spec, run), options = calls[0]
-    assert (spec.search.trials, run) == (3, tmp_path / "runs" / "cells")
-    assert options["address"] == "auto"
+    assert (spec.search.trials, run, options["address"]) == (3, None, "auto")
 
 
 def launch(capsys, folder, monkeypatch, *scripts, options=()):

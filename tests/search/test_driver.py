@@ -28,11 +28,12 @@ TRIAL_FILES = {"config.json", "log.txt", "predictions.parquet", "checkpoint"}
 def without_ray(monkeypatch, folder, fit=None):
     """Have trials played instead of run; `fit` stands for Tune, told of (study, stopper)."""
 
-    def played(paths, sweep, study, stopper, live):
+    def played(paths, sweep, study, stopper, live, num_slots):
         return fit(study, stopper) if fit else play(study, epochs=2)
 
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
     monkeypatch.setattr(search.driver, "ray_runtime", lambda address: nullcontext())
+    monkeypatch.setattr(search.driver, "slots", lambda resources, can_grow: 1)
     monkeypatch.setattr(search.driver, "_fit", played)
 
 
@@ -60,6 +61,20 @@ def test_launch_leaves_tables_events_and_no_scratch(tmp_path, monkeypatch):
     assert {path.name for path in paths.root.iterdir()} == RUN_FILES
     assert states(paths) == ["COMPLETE"] * 4
     assert events(paths) == ["driver ended"]
+
+
+def test_launch_without_a_folder_makes_one_named_after_the_sweep(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert search.launch(cells_sweep(tmp_path, name="mine")).root == tmp_path / "runs" / "mine"
+
+
+def test_launch_with_an_unknown_backbone_is_refused_with_the_nearest_names(tmp_path):
+    sweep = cells_sweep(tmp_path, trial={"backbone": "mobilnetv3_small_100"})
+    line = refusal(SweepError, search.launch, sweep, tmp_path / "run")
+    assert line.startswith("trial.backbone is 'mobilnetv3_small_100', but must be custom_cnn or a")
+    assert "did you mean 'mobilenetv3_small_100'" in line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("was_there", [False, True], ids=["new", "empty"])
@@ -90,12 +105,15 @@ def test_signal_leaves_trials_running_and_resume_ends_them(tmp_path, monkeypatch
     assert states(search.resume(tmp_path / "run")) == ["COMPLETE"] * 4
 
 
-def test_tables_are_written_even_where_the_executor_breaks(tmp_path, monkeypatch):
+def test_tables_and_the_error_are_noted_where_the_executor_breaks(tmp_path, monkeypatch):
     full = raising(OSError(28, "No space left on device"))
     without_ray(monkeypatch, tmp_path, cut_then(full))
     with pytest.raises(OSError, match="No space"):
         search.launch(cells_sweep(tmp_path), tmp_path / "run")
-    assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]
+    paths = RunPaths(tmp_path / "run")
+    assert states(paths) == ["RUNNING"]
+    reason = json.loads(paths.events.read_text())["reason"]
+    assert reason == "OSError: [Errno 28] No space left on device"
 
 
 def launched(folder, monkeypatch, **parts):
@@ -129,6 +147,16 @@ def test_resume_of_what_is_no_run_is_refused(tmp_path):
     assert re.search(r"is no run folder .*; see `cytosweep launch`", line)
 
 
+@pytest.mark.parametrize("text", [None, "{"], ids=["missing", "damaged"])
+def test_resume_of_a_run_whose_provenance_is_lost_is_refused_in_a_line(tmp_path, monkeypatch, text):
+    paths = launched(tmp_path, monkeypatch)
+    paths.provenance.unlink()
+    if text is not None:
+        paths.provenance.write_text(text)
+    line = refusal(UserError, search.resume, paths.root)
+    assert line.startswith(f"{paths.provenance}: ")
+
+
 def test_resume_that_is_refused_leaves_no_event(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
     with run_lock(paths.lock):
@@ -136,6 +164,18 @@ def test_resume_that_is_refused_leaves_no_event(tmp_path, monkeypatch):
     assert "a live driver works on this run" in line
     write_cells(tmp_path / "cells.npz", seed=1)
     assert "changed" in refusal(UserError, search.resume, paths.root, ["search.trials=6"])
+    assert events(paths) == ["driver ended"]
+
+
+@pytest.mark.parametrize("part", ["check_models", "ray_runtime", "slots"])
+def test_resume_that_finds_no_weights_cluster_or_room_leaves_the_run_as_it_was(
+    tmp_path, monkeypatch, part
+):
+    paths = launched(tmp_path, monkeypatch)
+    monkeypatch.setattr(search.driver, part, raising(UserError("not there")))
+    line = refusal(UserError, search.resume, paths.root, ["search.trials=6"])
+    assert line == "not there"
+    assert load_sweep(paths.sweep).search.trials == 4
     assert events(paths) == ["driver ended"]
 
 
@@ -191,14 +231,14 @@ def test_finished_runs_curves_agree_with_journal_and_optuna(finished):
 
 def test_trials_that_raise_or_diverge_fail_and_the_sweep_goes_on(tmp_path, monkeypatch):
     space = {
-        "backbone": {"choice": ["custom_cnn", "no_such_net"]},
+        "backbone": {"choice": ["custom_cnn", "test_maxvit"]},  # not for 16 pixels
         "learning_rate": {"choice": [1e-3, 1e30]},
     }
     search_spec = {"sampler": "random", "seed": 16}
     table, paths = launch_with_ray(tmp_path, monkeypatch, space=space, search=search_spec)
     assert list(table["state"]) == ["FAILED", "FAILED", "COMPLETE", "FAILED"]
-    assert list(table["params.backbone"] == "no_such_net") == [True, False, False, True]
-    for number, words in ((0, "no_such_net"), (1, "TrainingDivergedError: the loss is")):
+    assert list(table["params.backbone"] == "test_maxvit") == [True, False, False, True]
+    for number, words in ((0, "ZeroDivisionError"), (1, "TrainingDivergedError: the loss is")):
         assert words in table["error"][number]
         assert table["error"][number].endswith(f"(log: trials/{number}/log.txt)")
         assert "Traceback" in paths.trial(number).log.read_text()

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -16,9 +17,9 @@ def node(cpus=0.0, gpus=0.0, alive=True):
     return {"Alive": alive, "Resources": {name: n for name, n in offered.items() if n}}
 
 
-def slots_on(monkeypatch, nodes, **resources):
+def slots_on(monkeypatch, nodes, can_grow=False, **resources):
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
-    return slots(ResourcesSpec(**resources))
+    return slots(ResourcesSpec(**resources), can_grow=can_grow)
 
 
 @pytest.mark.parametrize(
@@ -47,17 +48,30 @@ def test_trials_share_a_gpu_but_get_no_parts_of_two(monkeypatch, gpus, per_trial
     assert slots_on(monkeypatch, [node(64, gpus)], gpus_per_trial=per_trial) == expected
 
 
-@pytest.mark.parametrize("number", [1, 100])
-def test_number_the_user_set_stands_whatever_is_up(monkeypatch, number):
-    assert slots_on(monkeypatch, [node(4)], max_concurrent=number) == number
-    assert slots_on(monkeypatch, [], max_concurrent=number) == number
+@pytest.mark.parametrize(
+    ("nodes", "can_grow", "number", "expected"),
+    [([node(4)], False, 2, 2), ([node(4)], False, 100, 4), ([node(4)], True, 100, 100),
+     ([node()], True, 4, 4)],
+    ids=["local", "more than fits", "cluster", "cluster without a worker"],
+)  # fmt: skip
+def test_number_the_user_set_is_capped_where_no_node_can_join(
+    monkeypatch, nodes, can_grow, number, expected
+):
+    assert slots_on(monkeypatch, nodes, can_grow, max_concurrent=number) == expected
 
 
-def test_trial_that_fits_nowhere_is_refused_with_what_it_asked_for(monkeypatch):
-    line = refusal(UserError, slots_on, monkeypatch, [node(16)], gpus_per_trial=0.5)
-    assert line.startswith("resources: no node offers 1 CPUs and 0.5 GPUs now; ask for less")
+@pytest.mark.parametrize("number", ["auto", 4])
+def test_trial_that_fits_nowhere_is_refused_with_what_it_asked_for(monkeypatch, number):
+    wanted = {"gpus_per_trial": 0.5, "max_concurrent": number}
+    line = refusal(UserError, slots_on, monkeypatch, [node(16)], **wanted)
+    assert line == "resources: no node offers 1 CPUs and 0.5 GPUs now; ask for less"
     with pytest.raises(ValueError, match="gpus_per_trial"):  # what Ray does not give
         slots_on(monkeypatch, [node(16, 3)], gpus_per_trial=1.5)
+
+
+def test_trial_that_fits_on_no_node_of_a_cluster_yet_is_refused_with_the_way_to_wait(monkeypatch):
+    line = refusal(UserError, slots_on, monkeypatch, [node()], True)
+    assert line.endswith("or set resources.max_concurrent where nodes are added on demand")
 
 
 @pytest.mark.parametrize("error", [ConnectionError, RuntimeError, ValueError])
@@ -69,6 +83,31 @@ def test_address_where_no_cluster_answers_is_refused(monkeypatch, error):
     rule = r"--address 10\.0\.0\.2:1: no Ray cluster answers \(nobody there\); start one with `ray"
     with pytest.raises(UserError, match=rule), ray_runtime("10.0.0.2:1"):
         pass
+
+
+def leave(*_signal):
+    raise SystemExit(15)
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_handler_of_sigterm_is_not_the_one_that_ray_sets(monkeypatch, address):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ray, "init", lambda **options: signal.signal(signal.SIGTERM, leave))
+    with ray_runtime(address):
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def init(**options):
+        signal.signal(signal.SIGTERM, leave)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(KeyboardInterrupt), ray_runtime(None):
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow

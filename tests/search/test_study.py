@@ -190,3 +190,12 @@ def test_optuna_itself_reads_the_journal_of_a_study_that_was_asked_for_more(tmp_
     loaded = load_by_optuna(tmp_path)
     assert [t.params for t in loaded.trials] == [t.params for t in study.trials()]
     assert loaded.best_value == max(record.objective for record in study.records())
+
+
+def test_record_of_an_ended_trial_is_made_once_and_that_of_a_running_one_follows_it(tmp_path):
+    study = open_study(tmp_path)
+    play(study, epochs=1, cut_after=2)
+    first, running = study.records()
+    report(study, 1, 0.5, 0.75)
+    assert study.records()[0] is first
+    assert (running.epochs, study.records()[1].epochs) == (1, 2)

@@ -7,6 +7,7 @@ from ray import tune
 import search.trainable
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.trainable import tune_trial
+from spaces import RunPaths
 from tests.search.builders import cells_sweep, run_paths
 from tests.spaces.builders import raising
 from tests.trainables.builders import trial_data
@@ -21,10 +22,15 @@ class FakeNode:
         return "abcdef0123456789"
 
 
-def run(folder, monkeypatch, *, sweep=None, load=None, config=CONFIG):
-    """Run a trial as Tune does and return what it told and the text of its log."""
+def run(folder, monkeypatch, *, sweep=None, load=None, config=CONFIG, left=()):
+    """Run a trial as Tune does and return what it told and the text of its log.
+
+    `left` are names that an earlier process left beside the checkpoints.
+    """
     sweep, told = sweep or cells_sweep(folder), []
     paths = run_paths(folder, sweep)
+    for name in left:
+        (paths.trial(config["number"]).checkpoint / name).mkdir(parents=True)
     monkeypatch.setattr("ray.get_runtime_context", FakeNode)
     monkeypatch.setattr(tune, "report", told.append)
     if load:
@@ -44,6 +50,13 @@ def test_trial_tells_its_epochs_and_its_end(tmp_path, monkeypatch):
     assert [type(message) for message in messages] == [EpochEnded, EpochEnded, TrialEnded]
     assert [message.record.epoch for message in messages[:2]] == [1, 2]
     assert [result["done"] for result in told] == [False, False, True]
+
+
+def test_trial_clears_up_what_a_killed_one_left(tmp_path, monkeypatch):
+    left = [".best.0123abcd", ".best.0123abcd.old", ".last.safetensors.0123abcd"]
+    run(tmp_path, monkeypatch, load=lambda spec: trial_data(), left=left)
+    checkpoint = RunPaths(tmp_path / "run").trial(3).checkpoint
+    assert {path.name for path in checkpoint.iterdir()} == {"best", "last.safetensors"}
 
 
 def test_log_holds_epochs_messages_and_warnings(tmp_path, monkeypatch):

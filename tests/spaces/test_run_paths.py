@@ -25,6 +25,11 @@ def test_paths_of_run_and_trial_have_the_names_of_the_design():
     assert found == TRIAL_NAMES
 
 
+def test_path_is_named_relative_to_its_run():
+    run = RunPaths(Path("deep") / "RUN")
+    assert run.relative(run.trial(7).best) == "trials/7/checkpoint/best"
+
+
 @pytest.mark.parametrize("paths", [RunPaths(Path("a")), TrialPaths(Path("a"))])
 def test_paths_are_frozen(paths):
     with pytest.raises(AttributeError):

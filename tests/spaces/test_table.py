@@ -5,7 +5,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spaces import TrialRecord, curves_frame, kept_checkpoints, trial_records, trials_frame
+from spaces import (
+    RunPaths,
+    curves_frame,
+    kept_checkpoints,
+    trial_records,
+    trials_frame,
+    with_checkpoints,
+)
 from tests.spaces.builders import (
     FakeState,
     FakeTrial,
@@ -114,7 +121,10 @@ def test_kept_checkpoints_hold_pruned_and_running_trials_but_no_failed_or_empty_
     assert kept_of(trials, keep=2) == {1, 3, 4}
 
 
-def test_record_names_its_checkpoint_only_where_it_is_kept():
-    sweep = sweep_spec(search={"keep_checkpoints": 1})
-    records: list[TrialRecord] = trial_records([ended(0, 0.5), ended(1, 0.75)], sweep)
-    assert [record.checkpoint for record in records] == [None, "trials/1/checkpoint/best"]
+def test_record_names_its_checkpoint_only_where_it_is_kept_and_on_disk(tmp_path):
+    sweep, paths = sweep_spec(search={"keep_checkpoints": 2}), RunPaths(tmp_path)
+    records = trial_records([ended(0, 0.5), ended(1, 0.75), ended(2, 0.875)], sweep)
+    for number in (0, 1):
+        paths.trial(number).best.mkdir(parents=True)
+    named = [record.checkpoint for record in with_checkpoints(records, sweep, paths)]
+    assert named == [None, "trials/1/checkpoint/best", None]
