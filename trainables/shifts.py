@@ -2,9 +2,9 @@
 
 Two families that share nothing: `selection` steers the search, `heldout` is only ever used to
 evaluate what the search chose. A shift is one function of images, strengths and a generator, and
-one line in `SHIFTS` with its five strengths. These are calibrated on PBC at 64
-pixels against a small residual CNN trained without augmentation: severity 3 costs it 10 to 30
-points of balanced accuracy, severity 5 costs 25 to 60.
+one line in `SHIFTS` with its five strengths. These are calibrated on PBC at 64 pixels against a
+small residual CNN trained without augmentation: severity 3 costs it 10 to 30 points of balanced
+accuracy, severity 5 costs 25 to 60. `benchmarks/shifts.py` measures this.
 """
 
 from collections.abc import Callable

@@ -19,9 +19,9 @@ from trainables.color_corruptions import random_signs
 def rotate(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
     """Turn about the centre either way, black where the frame's corners leave the image.
 
-    Strength is in degrees. White blood cells are nearly round and lie in the middle, so that an
-    angle by itself costs a model little: most of the harm is done by the corners, as it is by a
-    scan that was turned and cropped. They grow up to 45 degrees.
+    Strength is in degrees. The corners do the harm, as in a scan that was turned and cropped; they
+    grow up to 45 degrees. White blood cells are nearly round and lie in the middle: with borders
+    repeated instead, 13 to 180 degrees cost an unaugmented model less than 5 points (PBC, 64 px).
     """
     turned = affine.rotation(strength * random_signs(len(images), generator))
     return affine.warp(images, turned, padding="zeros")
