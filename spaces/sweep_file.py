@@ -62,7 +62,7 @@ def check_backbones(sweep: SweepSpec, backbones: Collection[str]) -> None:
     """Raise a `SweepError` where a backbone of a sweep that was made in Python is none of these."""
     problems = find_problems(plain_sweep(sweep), {"backbones": backbones})
     if problems:
-        raise SweepError([str(problem) for problem in problems], problems)
+        raise SweepError([str(problem) for problem in problems])
 
 
 def save_sweep(sweep: SweepSpec, path: Path) -> None:
