@@ -35,7 +35,8 @@ def test_select_takes_a_pruned_trial_but_no_failed_or_running_one_and_notes_a_li
     paths = write_run(tmp_path / "run", complete(0.25), pruned(0.5), failed(0.875), cut(0.75))
     with run_lock(paths.lock):
         selection = select(paths.root, family="any")
-    assert (selection.chosen, selection.note) == (1, "the run was still going on")
+    assert selection.chosen == 1
+    assert selection.note.startswith("the run was still going on; trial 1 was stopped after 1 of")
 
 
 def test_selection_file_is_the_selection_and_nothing_else_is_written(tmp_path):

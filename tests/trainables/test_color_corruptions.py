@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional as reference
 
-from tests.trainables.test_augment import real_images
+from tests.trainables.test_operations import real_images
 from trainables.cells import CELL_CLASSES, clean_lab, draw_cells
 from trainables.color_corruptions import posterize
 from trainables.shifts import SHIFTS, apply_shift
