@@ -49,6 +49,9 @@ class EpochRecord:
     """Mean balanced accuracy over the `selection` shifts; None where not asked for."""
     robust_accuracy: float | None = None
     """Mean of `val_balanced_accuracy` and `shift_accuracy`."""
+    parameters_m: float | None = None
+    """Parameters of the model in millions, so that they are known of a trial that is pruned too;
+    no column of the curves. None in journals that were written before it was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +183,7 @@ def trial_record(trial: StudyTrial, metric: str) -> TrialRecord:
         val_macro_f1=measured.get("val_macro_f1"),
         shift_accuracy=measured.get("shift_accuracy"),
         robust_accuracy=measured.get("robust_accuracy"),
-        parameters_m=summary.get("parameters_m"),
+        parameters_m=summary.get("parameters_m", records[-1].parameters_m if records else None),
         latency_ms=summary.get("latency_ms"),
         peak_memory_mb=summary.get("peak_memory_mb"),
         images_per_s=measured.get("images_per_s"),

@@ -67,6 +67,15 @@ def test_row_holds_what_the_driver_noted_where_the_design_puts_it():
     assert list(row) == trial_columns("dropout")
 
 
+@pytest.mark.parametrize(
+    ("known", "expected"), [(1.5, 1.5), (None, None)], ids=["told", "old journal"]
+)
+def test_pruned_trial_has_the_parameters_that_its_epochs_told(known, expected):
+    trial = study_trial(epoch_values(parameters_m=known), state=FakeState.PRUNED)
+    record = trial_record(trial, "val_loss")
+    assert (record.parameters_m, record.latency_ms) == (expected, None)
+
+
 def test_waiting_trial_has_a_row_of_nothing_but_its_number_and_counts():
     row = trial_record(study_trial(state=FakeState.WAITING, number=4), "val_loss").row()
     known = {name: value for name, value in row.items() if value is not None}
