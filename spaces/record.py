@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Protocol
 
@@ -78,6 +78,7 @@ class TrialRecord:
     epochs: int
     seconds: float | None
     started: datetime | None
+    """In UTC."""
     node: str | None
     seed: int | None
     retries: int
@@ -120,6 +121,7 @@ class StudyTrial(Protocol):
     number: int
     params: dict[str, Any]  # Any: as above
     datetime_start: datetime | None
+    """In the driver's local time, without a zone."""
 
     @property
     def state(self) -> StateOfStudyTrial:
@@ -172,7 +174,7 @@ def trial_record(trial: StudyTrial, metric: str) -> TrialRecord:
         best_epoch=measured.get("epoch"),
         epochs=len(records),
         seconds=records[-1].seconds if records else None,
-        started=trial.datetime_start,
+        started=trial.datetime_start and trial.datetime_start.astimezone(UTC),
         node=noted.get("node"),
         seed=noted.get("seed"),
         retries=noted.get("retries", 0),

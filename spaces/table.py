@@ -100,4 +100,4 @@ def _kind(column: str) -> str:
         return "string"
     if column in _WHOLE:
         return "Int64"
-    return "datetime64[us]" if column == "started" else "Float64"
+    return "datetime64[us, UTC]" if column == "started" else "Float64"
