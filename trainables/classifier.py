@@ -116,6 +116,11 @@ def _timm_backbone(name: str, pretrained: bool, image_size: int) -> nn.Module:
         ) from error
 
 
+def parameters_m(model: nn.Module) -> float:
+    """Return the number of a model's parameters in millions."""
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
+
+
 @cache
 def backbone_names() -> frozenset[str]:
     """Return every name that `trial.backbone` may have."""

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from spaces import EpochRecord, TrialPaths, TrialSpec, is_better
 from trainables.augment import AugmentPolicy, augment
 from trainables.checkpoint import TrainingState
-from trainables.classifier import Classifier, build_classifier
+from trainables.classifier import Classifier, build_classifier, parameters_m
 from trainables.model_folder import ModelCard, Normalisation, save_model
 from trainables.optimizer import build_optimizer, build_scheduler, replay_scheduler
 from trainables.prediction import Validation, validate
@@ -130,6 +130,7 @@ def train(
             train_loss=train_loss,
             learning_rate=rates[-1],
             images_per_s=images_per_s,
+            parameters_m=parameters_m(state.model),
             **_measured(validation, rates[-1], state),
         )
         if isinstance(state.scheduler, ReduceLROnPlateau) and views:
