@@ -62,6 +62,7 @@ def cytosweep(trials: int, folder: Path) -> Ends:
                 "augment_ops": {"low": 0, "high": 3},
             },
             "search": SearchSpec(trials=trials, pruner="none"),
+            "resources": {"max_concurrent": SLOTS},
         }
     )
     paths = RunPaths(folder / "run")

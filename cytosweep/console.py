@@ -82,7 +82,7 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return "-" if math.isnan(value) else _number(value)
     if isinstance(value, datetime):
-        return value.strftime("%m-%d %H:%M:%S")
+        return value.strftime("%m-%d %H:%M:%S %Z").rstrip()
     return str(value)
 
 

@@ -5,12 +5,16 @@ import platform
 import socket
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from spaces import SweepSpec
 
+_PROJECT = "cytosweep"
 _LIBRARIES = ("cytosweep", "torch", "torchvision", "timm", "ray", "optuna", "numpy", "scikit-learn")
 
 
@@ -27,6 +31,7 @@ def provenance(sweep: SweepSpec, data_fingerprint: str) -> dict[str, object]:
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
+        "gpus": gpu_names(),
         "resources": sweep.resources.model_dump(),
         "seeds": {"search": sweep.search.seed, "split": sweep.data.split.seed},
         "data_source": sweep.data.source,
@@ -35,14 +40,20 @@ def provenance(sweep: SweepSpec, data_fingerprint: str) -> dict[str, object]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """Return the commit checked out in `folder`, or None where there is no git or no repository."""
+    """Return the commit of our repository that `folder` is in; None where it is in none of ours.
+
+    An installed package may lie in the repository of another project.
+    """
+    command = ["git", "-C", str(folder), "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        top, commit = found.stdout.splitlines()
+        settings = tomllib.loads((Path(top) / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, subprocess.CalledProcessError, ValueError):
         return None
-    return found.stdout.strip() or None
+    return commit if settings.get("project", {}).get("name") == _PROJECT else None
+
+
+def gpu_names() -> list[str]:
+    """Return the name of every GPU that this process sees."""
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

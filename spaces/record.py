@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Protocol
 
@@ -49,6 +49,9 @@ class EpochRecord:
     """Mean balanced accuracy over the `selection` shifts; None where not asked for."""
     robust_accuracy: float | None = None
     """Mean of `val_balanced_accuracy` and `shift_accuracy`."""
+    parameters_m: float | None = None
+    """Parameters of the model in millions, so that they are known of a trial that is pruned too;
+    no column of the curves. None in journals that were written before it was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class TrialRecord:
     epochs: int
     seconds: float | None
     started: datetime | None
+    """In UTC."""
     node: str | None
     seed: int | None
     retries: int
@@ -117,6 +121,7 @@ class StudyTrial(Protocol):
     number: int
     params: dict[str, Any]  # Any: as above
     datetime_start: datetime | None
+    """In the driver's local time, without a zone."""
 
     @property
     def state(self) -> StateOfStudyTrial:
@@ -169,7 +174,7 @@ def trial_record(trial: StudyTrial, metric: str) -> TrialRecord:
         best_epoch=measured.get("epoch"),
         epochs=len(records),
         seconds=records[-1].seconds if records else None,
-        started=trial.datetime_start,
+        started=trial.datetime_start and trial.datetime_start.astimezone(UTC),
         node=noted.get("node"),
         seed=noted.get("seed"),
         retries=noted.get("retries", 0),
@@ -180,7 +185,7 @@ def trial_record(trial: StudyTrial, metric: str) -> TrialRecord:
         val_macro_f1=measured.get("val_macro_f1"),
         shift_accuracy=measured.get("shift_accuracy"),
         robust_accuracy=measured.get("robust_accuracy"),
-        parameters_m=summary.get("parameters_m"),
+        parameters_m=summary.get("parameters_m", records[-1].parameters_m if records else None),
         latency_ms=summary.get("latency_ms"),
         peak_memory_mb=summary.get("peak_memory_mb"),
         images_per_s=measured.get("images_per_s"),

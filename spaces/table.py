@@ -80,7 +80,8 @@ def curves_frame(trials: Iterable[StudyTrial]) -> pd.DataFrame:
         for trial in trials
         for record in epoch_records(trial)
     ]
-    return _typed(rows, ["trial", *(field.name for field in fields(EpochRecord))])
+    measured = [field.name for field in fields(EpochRecord) if field.name != "parameters_m"]
+    return _typed(rows, ["trial", *measured])
 
 
 def _typed(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:  # Any: one column each
@@ -98,4 +99,4 @@ def _kind(column: str) -> str:
         return "string"
     if column in _WHOLE:
         return "Int64"
-    return "datetime64[us]" if column == "started" else "Float64"
+    return "datetime64[us, UTC]" if column == "started" else "Float64"

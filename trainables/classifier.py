@@ -98,6 +98,11 @@ def _head(features: int, spec: TrialSpec, num_classes: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Dropout(spec.dropout), nn.Linear(features, num_classes))
 
 
+def parameters_m(model: nn.Module) -> float:
+    """Return the number of a model's parameters in millions."""
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
+
+
 def check_models(sweep: SweepSpec) -> None:
     """Build every kind of model that trials may ask for, so that no trial finds out it cannot.
 

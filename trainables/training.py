@@ -19,7 +19,7 @@ from spaces import EpochRecord, TrialPaths, TrialSpec, is_better
 from trainables.allocator import keep_freed_memory
 from trainables.augment import augment, augment_policy
 from trainables.checkpoint import TrainingState
-from trainables.classifier import Classifier, build_classifier
+from trainables.classifier import Classifier, build_classifier, parameters_m
 from trainables.ema import build_ema
 from trainables.feed import batches
 from trainables.loss import Loss, build_loss
@@ -155,6 +155,7 @@ def train(
             train_loss=train_loss,
             learning_rate=taken.rates[-1],
             images_per_s=images_per_s,
+            parameters_m=parameters_m(state.model),
             **_measured(validation, taken.rates[-1], state),
         )
         if isinstance(state.scheduler, ReduceLROnPlateau) and views:

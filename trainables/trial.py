@@ -11,7 +11,7 @@ from statistics import median
 import torch
 
 from spaces import TrialPaths, TrialSpec, TrialSummary, replacing, write_text
-from trainables.classifier import Classifier
+from trainables.classifier import Classifier, parameters_m
 from trainables.model_folder import load_model
 from trainables.prediction import predictions_frame, validate
 from trainables.training import Clock, Report, TrainPlan, steps_per_epoch, train
@@ -68,7 +68,7 @@ def run_trial(
         predictions_frame(views, validation.probabilities).to_parquet(temporary)
     _log.info("done; predictions of %d views written", len(views))
     return TrialSummary(
-        parameters_m=sum(p.numel() for p in model.parameters()) / 1e6,
+        parameters_m=parameters_m(model),
         latency_ms=latency_ms(model, data.spec.image_size, device, clock),
         peak_memory_mb=peak_memory_mb(device),
     )

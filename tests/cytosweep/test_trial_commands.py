@@ -146,5 +146,6 @@ def test_show_as_json_is_the_row_with_its_curve_or_a_refusal(capsys, tmp_path):
     found = cytosweep(capsys, "show", run, 0, "--json").json()
     curve = found.pop("curve")
     assert found == cytosweep(capsys, "trials", run, "--format", "json").json()[0]
+    assert found["started"].endswith("+00:00")
     assert [epoch["robust_accuracy"] for epoch in curve] == [0.5, 0.75]
     assert cytosweep(capsys, "show", run, 9).refusal() == f"{run}: has no trial 9; it has 0..4"

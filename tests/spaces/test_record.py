@@ -1,5 +1,6 @@
+import time
 from dataclasses import FrozenInstanceError
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -59,12 +60,32 @@ def test_record_holds_the_values_of_the_best_epoch_and_the_time_of_the_last():
 
 def test_row_holds_what_the_driver_noted_where_the_design_puts_it():
     noted = {"node": "gpu-1", "seed": 7, "retries": 2, "stop_reason": "pruner", "error": "nan"}
-    start = datetime(2026, 1, 2, 3, 4, 5)
+    start = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     parts = {"number": 3, "datetime_start": start, "params": {"dropout": 0.5}}
     row = trial_record(study_trial(noted=noted | {"summary": SUMMARY}, **parts), "val_loss").row()
     expected = {"trial": 3, "started": start, "params.dropout": 0.5, **SUMMARY, **noted}
     assert {name: row[name] for name in expected} == expected
     assert list(row) == trial_columns("dropout")
+
+
+def test_start_is_in_utc_wherever_the_driver_ran(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        record = trial_record(study_trial(datetime_start=datetime(2026, 1, 2, 3)), "val_loss")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert record.started == datetime(2026, 1, 1, 18, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"), [(1.5, 1.5), (None, None)], ids=["told", "old journal"]
+)
+def test_pruned_trial_has_the_parameters_that_its_epochs_told(known, expected):
+    trial = study_trial(epoch_values(parameters_m=known), state=FakeState.PRUNED)
+    record = trial_record(trial, "val_loss")
+    assert (record.parameters_m, record.latency_ms) == (expected, None)
 
 
 def test_waiting_trial_has_a_row_of_nothing_but_its_number_and_counts():

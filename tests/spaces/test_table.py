@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ CURVE_COLUMNS = [
 def some_trials() -> list[FakeTrial]:
     params = {"backbone": "custom_cnn", "dropout": 0.25, "flips": True}
     noted = {"node": "here", "seed": 3}
-    start = datetime(2026, 1, 2, 3, 4, 5, 678)
+    start = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
     first = study_trial(
         epoch_values(1), epoch_values(2), params=params, noted=noted, datetime_start=start
     )
@@ -59,7 +59,7 @@ def test_trial_table_has_a_row_per_trial_with_null_for_unknown_and_the_designs_c
     assert frame["state"].tolist() == ["COMPLETE", "WAITING"]
     assert frame["objective"].isna().tolist() == [False, True]
     assert frame["params.dropout"].isna().tolist() == [False, True]
-    assert frame["started"][0] == pd.Timestamp("2026-01-02 03:04:05.000678")
+    assert frame["started"][0] == pd.Timestamp("2026-01-02 03:04:05.000678Z")
 
 
 @pytest.mark.parametrize("trials", ROWS, ids=["0", "idle", "2"])
@@ -71,7 +71,7 @@ def test_column_types_do_not_depend_on_the_rows_and_survive_parquet(trials, tmp_
     whole = {"trial", "best_epoch", "epochs", "seed", "retries"}
     assert {name for name, kind in kinds.items() if kind == "string"} == text
     assert {name for name, kind in kinds.items() if kind == "Int64"} == whole
-    assert kinds.pop("started") == "datetime64[us]"
+    assert kinds.pop("started") == "datetime64[us, UTC]"
     assert {kinds[name] for name in kinds.keys() - text - whole} == {"Float64"}
 
 

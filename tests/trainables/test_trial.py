@@ -63,11 +63,12 @@ def test_trial_validated_on_clean_images_predicts_nothing_else(tmp_path):
     assert records[0].shift_accuracy is None
 
 
-def test_summary_says_what_the_model_costs(tmp_path):
-    summary, _, paths = run(tmp_path, head_width=8)
+def test_summary_says_what_the_model_costs_and_every_epoch_how_large_it_is(tmp_path):
+    summary, records, paths = run(tmp_path, head_width=8)
     parameters = sum(p.numel() for p in load_model(paths.best)[0].parameters())
     assert isinstance(summary, TrialSummary)
     assert summary.parameters_m == pytest.approx(parameters / 1e6)
+    assert {record.parameters_m for record in records} == {summary.parameters_m}
     assert summary.latency_ms == 1000.0  # the clock ticks once per image
     assert 10 < summary.peak_memory_mb < 100_000
 
