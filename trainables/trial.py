@@ -4,6 +4,7 @@ import json
 import logging
 import resource
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ from trainables.training import Clock, Report, TrainPlan, steps_per_epoch, train
 from trainables.trial_data import TrialData
 
 _NUM_TIMED = 20
+_CLEAR_REFS = Path("/proc/self/clear_refs")
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +46,7 @@ def run_trial(
     A trial that was cut goes on from its last checkpoint. `report` may end it by raising.
     """
     torch.set_num_threads(job.num_threads)
-    if job.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+    forget_peak_memory(torch.device(job.device))
     paths = TrialPaths(job.folder)
     job.folder.mkdir(parents=True, exist_ok=True)
     config = {"seed": job.seed, "objective": job.objective, "trial": job.spec.model_dump()}
@@ -84,6 +85,15 @@ def latency_ms(model: Classifier, image_size: int, device: torch.device, clock: 
             model(image).cpu()
             times.append(1000 * (clock() - began))
     return median(times[1:])  # the first one warms up
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory_mb` count from now on; on a CPU where Linux allows it."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        _CLEAR_REFS.write_text("5")  # "reset the peak resident set size", see proc(5)
 
 
 def peak_memory_mb(device: torch.device) -> float:

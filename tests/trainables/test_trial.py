@@ -9,7 +9,13 @@ from spaces import TrialPaths, TrialSummary
 from tests.trainables.builders import CutError, cut_after, ticking, trial_data, trial_spec
 from trainables.model_folder import load_model
 from trainables.prediction import validate
-from trainables.trial import TrialJob, latency_ms, run_trial
+from trainables.trial import (
+    TrialJob,
+    forget_peak_memory,
+    latency_ms,
+    peak_memory_mb,
+    run_trial,
+)
 
 DATA = trial_data()
 CPU = torch.device("cpu")
@@ -71,6 +77,14 @@ def test_summary_says_what_the_model_costs_and_every_epoch_how_large_it_is(tmp_p
     assert {record.parameters_m for record in records} == {summary.parameters_m}
     assert summary.latency_ms == 1000.0  # the clock ticks once per image
     assert 10 < summary.peak_memory_mb < 100_000
+
+
+def test_peak_memory_is_forgotten_before_the_next_trial_of_the_process():
+    block = np.ones(400 << 17)  # 400 MiB
+    high = peak_memory_mb(CPU)
+    del block
+    forget_peak_memory(CPU)
+    assert peak_memory_mb(CPU) < high - 300
 
 
 def test_trial_that_was_cut_leaves_a_model_and_ends_as_the_undisturbed_one(tmp_path):
