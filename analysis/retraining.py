@@ -105,6 +105,7 @@ def _plan(table: TrialTable, record: TrialRecord, data: TrialData) -> TrainPlan:
         steps=_num_epochs(table, record) * epoch_steps,
         device="cuda" if torch.cuda.is_available() else "cpu",
         schedule_steps=spec.epochs * epoch_steps,
+        frozen_steps=spec.frozen_epochs * epoch_steps,
     )
     if spec.schedule == "plateau":  # it was steered by the validation set
         recorded = table.epochs(record.trial)[: _num_epochs(table, record)]

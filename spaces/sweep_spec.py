@@ -164,6 +164,11 @@ class SweepSpec(BaseModel):
 
     def _training_problems(self) -> list[Problem]:
         problems = []
+        if "tta" in self.space.root:
+            text = (
+                "changes no score that a trial is judged by, so cannot be searched; fix it in trial"
+            )
+            problems.append(Problem(where=("space", "tta"), text=text))
         epochs, frozen = min(self.candidates("epochs")), max(self.candidates("frozen_epochs"))
         if frozen >= epochs:
             rule = f"must be below trial.epochs, which is {epochs}; try {epochs - 1}"

@@ -46,7 +46,7 @@ class TrialSpec(BaseModel):
     image_size: int | None = Field(None, ge=16, le=1024)
     """Side in pixels that images are resized to on the device; null for the stored size."""
     tta: TestTimeAugmentation = "none"
-    """Views that predictions of the trained model average; noted in its folder."""
+    """Views that predictions of the trained model average; noted in its folder, not searched."""
 
     # The optimiser.
     epochs: int = Field(20, ge=1)
@@ -56,7 +56,8 @@ class TrialSpec(BaseModel):
     batch_size: int = Field(64, ge=2)
     """Images per optimiser step."""
     optimizer: Literal["adam", "adamw", "sgd", "lion"] = "adam"
-    """Adam, AdamW (decoupled weight decay), SGD with Nesterov momentum 0.9, or Lion."""
+    """Adam, AdamW (decoupled weight decay), SGD with Nesterov momentum 0.9, or Lion; `onecycle`
+    moves the momentum against the rate, between 0.95 and 0.85."""
     learning_rate: float = Field(1e-3, gt=0, examples=[1e-3])
     """Highest learning rate of the schedule."""
     weight_decay: float = Field(0.0, ge=0)
@@ -83,7 +84,7 @@ class TrialSpec(BaseModel):
     focal_gamma: float = Field(2.0, ge=0, le=10, examples=[2.0])
     """Exponent of `focal`; 0 makes it cross-entropy."""
     label_smoothing: float = Field(0.0, ge=0, lt=1, examples=[0.1])
-    """Probability mass spread over the other classes, 0 <= label_smoothing < 1."""
+    """Probability mass spread evenly over all classes, 0 <= label_smoothing < 1."""
     class_weights: Literal["balanced", "effective", "none"] = "balanced"
     """Weight of a class in the loss: inverse frequency, inverse effective number, or 1."""
     sampling: Literal["natural", "balanced"] = "natural"

@@ -72,7 +72,7 @@ def _timm_backbone(spec: TrialSpec, image_size: int) -> Any:  # Any: timm's own 
     try:
         backbone = create()
     except Exception as error:  # the hub client and timm's models raise errors of many kinds
-        if spec.pretrained and not by_timm:
+        if spec.pretrained and not _lacks_options(name, options):
             raise WeightsError(
                 f"pretrained weights of {name} cannot be fetched ({type(error).__name__}); connect"
                 " to the hub once, set HF_HUB_CACHE to a filled cache, give trial.weights: FILE, or"
@@ -94,6 +94,16 @@ def _has_inverted_blocks(name: str) -> bool:
     """Return whether timm's `name` is a MobileNetV3, which takes no output stride, or like one."""
     with torch.device("meta"):
         return isinstance(timm.create_model(name, num_classes=0), (EfficientNet, MobileNetV3))
+
+
+def _lacks_options(name: str, options: dict[str, Any]) -> bool:  # Any: arguments of timm's
+    """Return whether timm cannot build `name` so even without weights."""
+    try:
+        with torch.device("meta"):
+            timm.create_model(name, **options)
+    except Exception:  # timm's models raise errors of many kinds
+        return True
+    return False
 
 
 def _set_stem_stride(backbone: Any, spec: TrialSpec) -> None:  # Any: timm's own attributes
@@ -130,7 +140,7 @@ def _lacks(spec: TrialSpec, reason: str) -> str:
         "drop_path": spec.drop_path or None,
     }
     options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
-    return f"trial.backbone is {spec.backbone}, which lacks {options} ({reason}); try null"
+    return f"trial.backbone is {spec.backbone}, which lacks {options} ({reason}); leave that out"
 
 
 @cache

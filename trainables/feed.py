@@ -25,8 +25,8 @@ class Batch(NamedTuple):
     """uint8, [B, S, S, 3]"""
     labels: Tensor
     """int64, [B]"""
-    repeated: Tensor
-    """bool, [B], whether the image came before in this epoch."""
+    repeated: Tensor | None
+    """bool, [B], whether the image came before in this epoch; None where none did."""
 
 
 def batches(
@@ -63,7 +63,7 @@ def batches(
         yield Batch(
             images,
             label.to(device, non_blocking=True),
-            torch.from_numpy(repeated).to(device, non_blocking=True),
+            torch.from_numpy(repeated).to(device, non_blocking=True) if repeated.any() else None,
         )
 
 

@@ -35,7 +35,10 @@ def build_optimizer(model: nn.Module, spec: TrialSpec) -> Optimizer:
         case "adamw":
             return AdamW(groups, lr=rate, fused=True)
         case "sgd":
-            return SGD(groups, lr=rate, momentum=_MOMENTUM, nesterov=True, fused=True)
+            # The fused kernel wants the momenta of all weights of a group or of none, and weights
+            # that were frozen have none yet.
+            is_fused = not spec.frozen_epochs
+            return SGD(groups, lr=rate, momentum=_MOMENTUM, nesterov=True, fused=is_fused)
         case "lion":
             return Lion(groups, lr=rate)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spaces import TestTimeAugmentation
 from trainables.metrics import Probabilities, Scores, balanced_accuracy, score
@@ -30,8 +30,22 @@ def predict(
     """
     model.eval()
     with torch.inference_mode():
-        parts = [averaged(model, to_unit(batch, device), tta).cpu() for batch in batches]
+        parts = [_predict_batch(model, to_unit(batch, device), tta) for batch in batches]
     return torch.cat(parts).numpy()
+
+
+def _predict_batch(model: nn.Module, images: Tensor, tta: TestTimeAugmentation) -> Tensor:
+    """Return probabilities of a batch, in as many parts as the device's memory makes needful."""
+    num_parts = 1
+    while True:
+        try:
+            parts = images.tensor_split(num_parts)
+            return torch.cat([averaged(model, part, tta).cpu() for part in parts])
+        except torch.OutOfMemoryError:
+            if 2 * num_parts > len(images):
+                raise
+        torch.cuda.empty_cache()
+        num_parts *= 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,8 @@ class TrainPlan:
     """Where checkpoints go, and where a run that was cut is taken up again; None for nowhere."""
     schedule_steps: int | None = None
     """Optimiser steps that the schedule spans, where the run ends before it; None for `steps`."""
+    frozen_steps: int | None = None
+    """Steps with a frozen backbone; None for those of the trial's frozen epochs."""
     replay: tuple[float, ...] = ()
     """Learning rates to use one after the other instead of the schedule."""
     steps_per_replay: int = 1
@@ -104,6 +106,9 @@ def train(
     policy = augment_policy(spec)
     labels = data.store.labels[data.split.train]
     loss = _build_loss(spec, labels, data.num_classes, device)
+    frozen_steps = plan.frozen_steps
+    if frozen_steps is None:
+        frozen_steps = spec.frozen_epochs * steps_per_epoch(len(labels), spec.batch_size)
     seconds_before = state.record.seconds if state.record else 0.0
     began = clock()
     if state.record:  # whoever listened may have died before hearing of it
@@ -111,7 +116,7 @@ def train(
     while state.step < plan.steps and not _is_stalled(state, spec):
         epoch_began, num_images = clock(), 0
         taken = _Steps(losses=[], norms=[], rates=[])
-        _set_learning(state.model, is_frozen=_epoch(state) <= spec.frozen_epochs)
+        _set_learning(state.model, is_frozen=state.step < frozen_steps)
         order = epoch_order(labels, spec.sampling, state.generator)
         count = min(steps_per_epoch(len(labels), spec.batch_size), plan.steps - state.step)
         for batch in batches(
@@ -122,6 +127,8 @@ def train(
             count=count,
             device=device,
         ):
+            if state.step == frozen_steps:
+                _set_learning(state.model, is_frozen=False)
             images = augment(
                 to_unit(batch.pixels, device), policy, state.generator, repeated=batch.repeated
             )
@@ -158,7 +165,8 @@ def train(
             parameters_m=parameters_m(state.model),
             **_measured(validation, taken.rates[-1], state),
         )
-        if isinstance(state.scheduler, ReduceLROnPlateau) and views:
+        is_steered = views and record.epoch > spec.frozen_epochs
+        if isinstance(state.scheduler, ReduceLROnPlateau) and is_steered:
             state.scheduler.step(getattr(record, plan.objective))
         _remember(state, record, plan, data)
         report(record)
@@ -185,12 +193,11 @@ def _backward(
     """
     weight = loss.weight(targets)
     while True:
-        pairs = zip(
-            images.chunk(state.micro_batches), targets.chunk(state.micro_batches), strict=True
-        )
+        parts = state.micro_batches
+        pairs = zip(images.tensor_split(parts), targets.tensor_split(parts), strict=True)
         try:
-            parts = [_backward_part(state.model, *pair, loss, weight, spec) for pair in pairs]
-            return torch.stack(parts).sum()
+            losses = [_backward_part(state.model, *pair, loss, weight, spec) for pair in pairs]
+            return torch.stack(losses).sum()
         except torch.OutOfMemoryError:
             if 4 * state.micro_batches > len(images):  # batch normalisation needs two images
                 raise
@@ -217,7 +224,9 @@ def _backward_part(
 def autocast(spec: TrialSpec, device: torch.device) -> torch.autocast:
     """Return the context in which a trial's forward passes run."""
     is_bfloat16 = spec.precision == "bfloat16" or (
-        spec.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+        spec.precision == "auto"
+        and device.type == "cuda"
+        and torch.cuda.is_bf16_supported(including_emulation=False)
     )
     return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16)
 
@@ -279,7 +288,8 @@ def _build_loss(
 def _is_stalled(state: TrainingState, spec: TrialSpec) -> bool:
     if not spec.early_stopping or state.record is None or state.best is None:
         return False
-    return state.record.epoch - state.best.epoch >= spec.early_stopping
+    since = max(state.best.epoch, spec.frozen_epochs)  # the head alone may well stall
+    return state.record.epoch - since >= spec.early_stopping
 
 
 def _mean_loss(taken: _Steps, state: TrainingState) -> float:

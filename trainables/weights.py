@@ -1,6 +1,7 @@
 """Starting from local weights: a file of tensors, or a model folder."""
 
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from trainables.backbone import WeightsError
 _FOLDER_WEIGHTS = "model.safetensors"
 _BACKBONE = "backbone."
 _NUM_NAMED = 3
+_COUNTER = "num_batches_tracked"
+"""Old files lack it, and nothing that we do depends on it."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,10 +43,10 @@ def load_backbone_weights(backbone: nn.Module, head: nn.Module, path: Path) -> d
     """
     tensors = _read(path)
     is_ours = any(name.startswith(_BACKBONE) for name in tensors)
-    body = _under(_BACKBONE, tensors) if is_ours else tensors
+    body = _under(_BACKBONE, tensors) if is_ours else _as_timm_loads(backbone, tensors)
     _check_backbone(backbone, body, path)
     own = backbone.state_dict()
-    backbone.load_state_dict({name: body[name] for name in own})
+    backbone.load_state_dict({name: body.get(name, own[name]) for name in own})
     skipped = (
         _load_head(head, _under("head.", tensors)) if is_ours else sorted(set(body) - set(own))
     )
@@ -70,9 +73,15 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
 
 
+def _as_timm_loads(backbone: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors renamed, and positions resampled, as timm does with its own files."""
+    change = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
+    return dict(change(tensors, backbone)) if change else tensors
+
+
 def _check_backbone(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     own = backbone.state_dict()
-    missing = [name for name in own if name not in tensors]
+    missing = [n for n in own if n not in tensors and not n.endswith(_COUNTER)]
     other = [
         f"{name} {list(tensors[name].shape)} for {list(own[name].shape)}"
         for name in own

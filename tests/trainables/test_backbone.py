@@ -61,7 +61,7 @@ def test_dilated_mobilenet_equals_timms_own_dilation_of_the_same_blocks():
     ],
 )
 def test_stride_that_a_backbone_lacks_is_refused_by_name(backbone, changed, named):
-    with pytest.raises(BackboneError, match=f"{backbone}, which lacks {named} .*try null"):
+    with pytest.raises(BackboneError, match=f"{backbone}, which lacks {named} .*leave that out"):
         side(backbone, **changed)
 
 
@@ -77,8 +77,12 @@ def test_momentum_of_batch_normalisation_and_drop_path_reach_every_block(backbon
 
 
 def test_weights_that_cannot_be_fetched_are_refused_with_the_remedies(monkeypatch):
-    def refuse(*args, **options):
-        raise ConnectionError("no route to host\nat all")
+    create = timm.create_model
+
+    def refuse(name, *, pretrained=False, **options):
+        if pretrained:
+            raise ConnectionError("no route to host\nat all")
+        return create(name, **options)
 
     monkeypatch.setattr(timm, "create_model", refuse)
     with pytest.raises(WeightsError) as caught:
@@ -89,6 +93,12 @@ def test_weights_that_cannot_be_fetched_are_refused_with_the_remedies(monkeypatc
         " trial.pretrained: false"
     )
     assert issubclass(WeightsError, UserError)
+
+
+def test_option_that_a_backbone_lacks_is_not_taken_for_a_lack_of_weights():
+    spec = trial_spec(backbone="vgg11", pretrained=True, drop_path=0.1)
+    with pytest.raises(BackboneError, match=r"vgg11, which lacks drop_path 0\.1"):
+        build_backbone(spec, 32)
 
 
 def test_names_of_backbones_are_ours_and_timms():

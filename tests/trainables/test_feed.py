@@ -31,6 +31,12 @@ def test_batches_hold_the_images_in_their_order_each_batch_by_row():
     assert first.repeated.tolist() == [True, True, False, False]
 
 
+def test_batch_in_which_no_image_repeats_says_so():
+    natural = EpochOrder(np.arange(8), np.zeros(8, dtype=bool))
+    (batch,) = batches(STORE, TRAIN, natural, batch_size=8, count=1, device=CPU)
+    assert batch.repeated is None
+
+
 def test_no_more_batches_come_than_asked_for():
     assert len(fed(range(24), count=3)) == 3
 

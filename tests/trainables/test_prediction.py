@@ -38,6 +38,21 @@ def test_prediction_is_averaged_over_the_views_asked_for():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_batch_that_does_not_fit_is_predicted_in_parts():
+    model, sizes = Brightness(), []
+
+    def limited(images, forward=model.forward):
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(images))
+        return forward(images)
+
+    expected = predict(model, [pictures(5)], CPU)
+    model.forward = limited
+    np.testing.assert_array_equal(predict(model, [pictures(5)], CPU), expected)
+    assert sizes == [2, 1, 1, 1]
+
+
 def test_validation_scores_the_clean_view_and_the_mean_of_the_shifts():
     data = trial_data()
     views = (data.clean, *data.shifts, data.clean)

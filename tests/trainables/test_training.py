@@ -228,6 +228,19 @@ def test_frozen_backbone_keeps_weights_and_statistics_until_its_epochs_are_over(
     assert not torch.equal(weights_of(freed.backbone), weights_of(start.backbone))
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lion"])
+def test_backbone_learns_once_it_is_thawed_within_an_epoch_too(optimizer):
+    plan = dataclasses.replace(train_plan(optimizer=optimizer, frozen_epochs=1), frozen_steps=2)
+    frozen, _ = train_on(DATA, dataclasses.replace(plan, steps=2), ())
+    thawed, _ = train_on(DATA, dataclasses.replace(plan, steps=4), ())
+    assert not torch.equal(weights_of(frozen.backbone), weights_of(thawed.backbone))
+
+
+def test_epochs_of_a_frozen_backbone_do_not_count_as_stalled():
+    plan = train_plan(steps=18, epochs=6, frozen_epochs=4, early_stopping=1, learning_rate=1e-30)
+    assert len(train_on(DATA, plan)[1]) == 5
+
+
 def out_of_memory_above(limit, monkeypatch):
     """Let every forward pass in training of more than `limit` images run out of memory."""
     forward, sizes = Classifier.forward, []
