@@ -1,7 +1,7 @@
 """A whole sweep: the data, the space, the fixed choices, the search, the goal, the resources."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
@@ -124,6 +124,35 @@ class SweepSpec(BaseModel):
         parameter = self.space[name]
         return list(parameter.choice or (parameter.low, parameter.high))
 
+    def combinations(self, names: Sequence[str]) -> list[dict[str, Any]]:  # Any: as above
+        """Return what the fields `names` may take together, as `candidates` are for one of them.
+
+        A parameter that its conditions leave out has the trial's own value.
+        """
+        asked = self._with_parents(names)
+        rows: list[dict[str, Any]] = [{}]  # Any: as above
+        for name in self.space:
+            if name in asked:
+                wanted = [v for n in asked for v in self.space[n].when.get(name, [])]
+                values = [{name: v} for v in dict.fromkeys([*self.candidates(name), *wanted])]
+                rows = [
+                    {**row, **value}
+                    for row in rows
+                    for value in (values if self.space.is_active(name, row) else [{}])
+                ]
+        return [{name: row.get(name, getattr(self.trial, name)) for name in names} for row in rows]
+
+    def _with_parents(self, names: Iterable[str]) -> set[str]:
+        """Return those of `names` that are searched, and all that their conditions ask about."""
+        found: set[str] = set()
+        waiting = [name for name in names if name in self.space.root]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self.space[name].when
+        return found
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "SweepSpec":
         problems = both_places(self.trial.model_fields_set, self.space.root)
@@ -135,9 +164,8 @@ class SweepSpec(BaseModel):
         return self
 
     def _objective_problems(self) -> list[Problem]:
-        if self.objective in METRICS_UNDER_SHIFT and set(self.candidates("validation_views")) != {
-            "shifts"
-        }:
+        views = {row["validation_views"] for row in self.combinations(["validation_views"])}
+        if self.objective in METRICS_UNDER_SHIFT and views != {"shifts"}:
             rule = "needs trial.validation_views: shifts; set that or try val_balanced_accuracy"
             return [wrong(["objective"], self.objective, rule)]
         return []
@@ -149,16 +177,13 @@ class SweepSpec(BaseModel):
         return [wrong([_place(self, "image_size"), "image_size"], size, rule) for size in sizes]
 
     def _weights_problems(self) -> list[Problem]:
-        if True not in self.candidates("pretrained"):
-            return []
         where = [_place(self, "pretrained"), "pretrained"]
-        backbones = self.candidates("backbone")
-        if "pretrained" in self.space.root:
-            backbones = self.space["pretrained"].when.get("backbone", backbones)
-        if "custom_cnn" in backbones:
+        rows = self.combinations(["backbone", "pretrained", "weights"])
+        pretrained = [row for row in rows if row["pretrained"]]
+        if any(row["backbone"] == "custom_cnn" for row in pretrained):
             rule = "custom_cnn has no pretrained weights; try false, or leave custom_cnn out"
             return [wrong(where, True, rule)]
-        if any(self.candidates("weights")):
+        if any(row["weights"] for row in pretrained):
             return [wrong(where, True, "must be false where trial.weights is given; try false")]
         return []
 
@@ -169,17 +194,19 @@ class SweepSpec(BaseModel):
                 "changes no score that a trial is judged by, so cannot be searched; fix it in trial"
             )
             problems.append(Problem(where=("space", "tta"), text=text))
-        epochs, frozen = min(self.candidates("epochs")), max(self.candidates("frozen_epochs"))
-        if frozen >= epochs:
-            rule = f"must be below trial.epochs, which is {epochs}; try {epochs - 1}"
-            where = [_place(self, "frozen_epochs"), "frozen_epochs"]
-            problems.append(wrong(where, frozen, rule))
-        strides = [stride for stride in self.candidates("stem_stride") if stride]
-        outputs = [stride for stride in self.candidates("output_stride") if stride]
-        if strides and outputs and min(outputs) < max(strides):
-            rule = f"must be at least stem_stride, which is {max(strides)}; try 8"
-            where = [_place(self, "output_stride"), "output_stride"]
-            problems.append(wrong(where, min(outputs), rule))
+        for row in self.combinations(["frozen_epochs", "epochs"]):
+            if row["frozen_epochs"] >= row["epochs"]:
+                rule = f"must be below trial.epochs, which is {row['epochs']}"
+                where = [_place(self, "frozen_epochs"), "frozen_epochs"]
+                remedy = f"; try {row['epochs'] - 1}"
+                problems.append(wrong(where, row["frozen_epochs"], rule + remedy))
+                break
+        for row in self.combinations(["output_stride", "stem_stride"]):
+            if row["output_stride"] and row["output_stride"] < (row["stem_stride"] or 1):
+                rule = f"must be at least stem_stride, which is {row['stem_stride']}; try 8"
+                where = [_place(self, "output_stride"), "output_stride"]
+                problems.append(wrong(where, row["output_stride"], rule))
+                break
         return problems
 
 

@@ -1,7 +1,6 @@
 """The model of a trial: a backbone, a head, and the preprocessing in front of them."""
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from pathlib import Path
 
 import torch
@@ -114,14 +113,10 @@ def check_models(sweep: SweepSpec) -> None:
         Where one cannot be built.
     """
     varied = ("backbone", "width", "stem_stride", "output_stride", "pretrained", "weights")
-    candidates = (dict.fromkeys(sweep.candidates(name)) for name in varied)
     drop_path = max(sweep.candidates("drop_path"))
-    for values in product(*candidates):
-        chosen = {**dict(zip(varied, values, strict=True)), "drop_path": drop_path}
-        spec = sweep.trial.model_copy(update=chosen)
-        if spec.backbone == CUSTOM_CNN and spec.pretrained:
-            continue  # refused by the sweep, where no condition keeps the two apart
-        if not (drop_path or any(values[2:])):
+    for chosen in sweep.combinations(varied):
+        spec = sweep.trial.model_copy(update={**chosen, "drop_path": drop_path})
+        if not (drop_path or any(chosen[name] for name in varied[2:])):
             continue  # a plain backbone can be built, and building takes timm a second
         with torch.device("cpu" if spec.pretrained or spec.weights else "meta"):
             build_classifier(

@@ -111,3 +111,44 @@ def test_trial_spec_puts_searched_values_over_the_fixed_ones():
 def test_sweep_is_frozen_in_every_part(part):
     with pytest.raises(ValidationError, match="frozen"):
         setattr(part, next(iter(type(part).model_fields)), 1)
+
+
+@pytest.mark.parametrize(
+    ("trial", "space"),
+    [
+        ({"frozen_epochs": 20}, {}),
+        ({}, {"frozen_epochs": {"choice": [0, 30]}}),
+        ({"frozen_epochs": 30}, {"backbone": BACKBONES,
+                                 "epochs": {"choice": [50], "when": {"backbone": "resnet18"}}}),
+        ({"stem_stride": 2}, {"output_stride": {"choice": [2, 4]}, "tta": {"choice": ["none"]}}),
+        ({"pretrained": True, "backbone": "resnet18", "weights": "w"}, {}),
+    ],
+    ids=["frozen", "frozen by choice", "frozen where epochs is inactive", "tta", "two weights"],
+)  # fmt: skip
+def test_fields_that_can_never_go_together_are_refused(trial, space):
+    assert len(sentences(trial=trial, space=space)) == 1
+
+
+@pytest.mark.parametrize(
+    ("trial", "space"),
+    [
+        ({}, {"epochs": {"choice": [5, 20]},
+              "frozen_epochs": {"choice": [6], "when": {"epochs": 20}}}),
+        ({"backbone": "resnet18"}, {"pretrained": TRUTHS,
+                                    "weights": {"choice": ["w"], "when": {"pretrained": False}}}),
+        ({"output_stride": 2}, {"backbone": BACKBONES,
+                                "stem_stride": {"choice": [2], "when": {"backbone": "resnet18"}}}),
+    ],
+)  # fmt: skip
+def test_fields_that_conditions_keep_apart_are_allowed(trial, space):
+    assert sentences(trial=trial, space=space) == []
+
+
+def test_combinations_are_those_of_the_parameters_that_are_active_together():
+    when = {"dropout": {"low": 0.1, "high": 0.3, "when": {"backbone": "resnet18"}}}
+    sweep = sweep_spec(trial={"epochs": 3}, space={"backbone": BACKBONES} | when)
+    assert sweep.combinations(["dropout", "epochs"]) == [
+        {"dropout": 0.0, "epochs": 3},
+        {"dropout": 0.1, "epochs": 3},
+        {"dropout": 0.3, "epochs": 3},
+    ]
