@@ -91,6 +91,8 @@ def _tell_what_clean_validation_would_choose(table: "TrialTable") -> None:
         )
     out.print("\nWhat the two rules choose, and how it fares on images of another laboratory:")
     print_frame(pd.DataFrame(rows))
+    if rows[0]["trial"] == rows[1]["trial"]:
+        out.print("Here both rules choose the same trial; they need not.")
 
 
 def _free(run: Path) -> Path:
