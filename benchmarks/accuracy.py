@@ -27,6 +27,7 @@ from spaces import DataSpec, EpochRecord, TrialPaths, TrialSpec
 from trainables import TrainPlan, TrialData, load_trial_data, save_model, train
 from trainables.classifier import build_classifier
 from trainables.training import model_card, steps_per_epoch
+from trainables.weights import tensors_under
 
 VARIED = {
     "augment_ops": 2,
@@ -138,9 +139,7 @@ def _print_look(
     )
     prefix = "ema." if plan.spec.ema else "model."
     state = load_file(folder / f"{epoch}.safetensors")
-    model.load_state_dict(
-        {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-    )
+    model.load_state_dict(tensors_under(prefix, state))
     save_model(folder / "model", model, model_card(model, plan, data))
     found = evaluate(folder / "model", test, shift="heldout")
     record = records[epoch - 1]

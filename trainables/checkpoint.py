@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from spaces import EpochRecord, replacing
 from trainables.classifier import Classifier
+from trainables.weights import tensors_under
 
 _HEADER_KEY = "cytosweep"
 _MODEL, _EMA, _OPTIMIZER, _RANDOM = "model.", "ema.", "optimizer.", "random."
@@ -76,9 +77,9 @@ class TrainingState:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()[_HEADER_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # no mapping
-        self.model.load_state_dict(_under(_MODEL, tensors))
+        self.model.load_state_dict(tensors_under(_MODEL, tensors))
         if self.ema:
-            self.ema.module.load_state_dict(_under(_EMA, tensors))
+            self.ema.module.load_state_dict(tensors_under(_EMA, tensors))
         self.optimizer.load_state_dict(
             {"state": _slots(tensors), "param_groups": facts["param_groups"]}
         )
@@ -102,13 +103,9 @@ def _match_memory_formats(optimizer: Optimizer) -> None:
                 slots[name] = torch.empty_like(weight, requires_grad=False).copy_(slot)
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-
 def _slots(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Any]]:  # Any: torch's own layout
     slots: dict[int, dict[str, Any]] = {}
-    for name, tensor in _under(_OPTIMIZER, tensors).items():
+    for name, tensor in tensors_under(_OPTIMIZER, tensors).items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = tensor
     return slots

@@ -8,11 +8,12 @@ images, float32, [B, 3, H, W], which may leave 0..1. What is drawn does not depe
 import torch
 from torch import Generator, Tensor
 
-from trainables import color_ops
+from trainables import camera, color_ops
 from trainables.color_space import hsv_from_rgb, rgb_from_hsv
 
 _SOLAR_THRESHOLD = 0.5
-_ORDERS = ((0, 2, 1), (1, 0, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1))
+_ORDERS = (1, 2, 5, 3, 4)
+"""Numbers of all of the camera's channel orders but the usual one."""
 
 
 def change_brightness(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
@@ -30,20 +31,14 @@ def change_saturation(images: Tensor, strength: Tensor, generator: Generator) ->
     return color_ops.adjust_saturation(images, strength * random_signs(len(images), generator))
 
 
-def add_noise(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
-    """Add Gaussian noise to every value by itself; strength is its standard deviation."""
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return torch.addcmul(images, noise, _per_image(strength))
-
-
 def mix_channels(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
     """Blend with the image whose channels are in another order; strength is the other's part."""
     drawn = torch.randint(
         len(_ORDERS), (len(images),), generator=generator, device=generator.device
     )
     order = torch.tensor(_ORDERS, device=images.device)[drawn]
-    reordered = images.gather(1, order[:, :, None, None].expand_as(images))
-    return torch.lerp(images, reordered, _per_image(strength))
+    reordered = camera.reorder_channels(images, order)
+    return torch.lerp(images, reordered, color_ops.per_image(strength))
 
 
 def posterize(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor:
@@ -51,7 +46,7 @@ def posterize(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor
 
     Bits alone are too coarse to grade: from one to the next the step doubles.
     """
-    count = _per_image(strength)
+    count = color_ops.per_image(strength)
     levels = (images * 255).round_()
     # Multiplied first, what is rounded down is exact in float32: no level falls off its step.
     return levels.mul_(count).div_(256).floor_().mul_(256 / 255).div_(count)
@@ -64,7 +59,7 @@ def solarize(images: Tensor, strength: Tensor, _generator: Generator) -> Tensor:
     one channel, and a model that has not seen it inverted fails at whatever threshold does so.
     """
     inverted = color_ops.solarize(images, torch.full_like(strength, _SOLAR_THRESHOLD))
-    return torch.lerp(images, inverted, _per_image(strength))
+    return torch.lerp(images, inverted, color_ops.per_image(strength))
 
 
 def turn_hue(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
@@ -87,8 +82,3 @@ def random_signs(count: int, generator: Generator) -> Tensor:
     Tensor, float32, [count], on the device of the generator
     """
     return 1.0 - 2.0 * torch.randint(2, (count,), generator=generator, device=generator.device)
-
-
-def _per_image(strength: Tensor) -> Tensor:
-    """Return strengths [B] as [B, 1, 1, 1], to broadcast over images."""
-    return strength.view(-1, 1, 1, 1)

@@ -25,7 +25,7 @@ def adjust_brightness(images: Tensor, strength: Tensor) -> Tensor:
     -------
     Tensor, float32, [B, 3, H, W], 0..1
     """
-    return (images * (1 + _per_image(strength))).clamp_(0, 1)
+    return (images * (1 + per_image(strength))).clamp_(0, 1)
 
 
 def adjust_saturation(images: Tensor, strength: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def adjust_sharpness(images: Tensor, strength: Tensor) -> Tensor:
     -------
     Tensor, float32, [B, 3, H, W], 0..1
     """
-    strength = _per_image(strength)
+    strength = per_image(strength)
     sharp = images.clone()
     # Away from (the sum of nine, and four times the middle) / 13, without writing that down.
     inside = sharp[:, :, 1:-1, 1:-1].mul_(1 + strength * (9 / 13))
@@ -92,7 +92,7 @@ def posterize(images: Tensor, strength: Tensor) -> Tensor:
     -------
     Tensor, float32, [B, 3, H, W], multiples of 1/255 in 0..1
     """
-    step = 2 ** (8 - _per_image(strength).round())
+    step = 2 ** (8 - per_image(strength).round())
     return (images * 255).round_().mul_(1 / step).floor_().mul_(step / 255)
 
 
@@ -109,7 +109,7 @@ def solarize(images: Tensor, strength: Tensor) -> Tensor:
     Tensor, float32, [B, 3, H, W], 0..1
     """
     # |1 - x| where the threshold is reached, |0 - x| elsewhere: a tenth of torch.where's time.
-    reached = torch.ge(images, _per_image(strength), out=torch.empty_like(images))
+    reached = torch.ge(images, per_image(strength), out=torch.empty_like(images))
     return reached.sub_(images).abs_()
 
 
@@ -167,7 +167,7 @@ def _equalizing_table(histogram: Tensor) -> Tensor:
 
 def _away_from(reference: Tensor, images: Tensor, strength: Tensor) -> Tensor:
     """Return images + strength * (images - reference), kept in 0..1."""
-    strength = _per_image(strength)
+    strength = per_image(strength)
     # A third of the time of torch.lerp, which is slow where it repeats a number.
     return (images * (1 + strength)).sub_(reference * strength).clamp_(0, 1)
 
@@ -185,6 +185,6 @@ def _sum_of_nine(images: Tensor) -> Tensor:
     return (rows[..., :-2] + rows[..., 1:-1]).add_(rows[..., 2:])
 
 
-def _per_image(strength: Tensor) -> Tensor:
+def per_image(strength: Tensor) -> Tensor:
     """Return strengths [B] as [B, 1, 1, 1], to broadcast over images."""
     return strength.view(-1, 1, 1, 1)

@@ -21,8 +21,8 @@ from spaces import (
     replacing,
 )
 from trainables.classifier import Classifier, build_classifier
+from trainables.weights import WEIGHTS
 
-WEIGHTS = "model.safetensors"
 CARD = "model.json"
 METRICS = "metrics.json"
 READINGS = "evaluations.jsonl"

@@ -17,8 +17,8 @@ import torch
 from torch import Generator, Tensor
 
 from trainables import affine
+from trainables.camera import add_noise
 from trainables.color_corruptions import (
-    add_noise,
     change_brightness,
     change_contrast,
     change_saturation,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from trainables.backbone import WeightsError
 
-_FOLDER_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
+"""The weights of a model folder."""
 _BACKBONE = "backbone."
 _NUM_NAMED = 3
 _COUNTER = "num_batches_tracked"
@@ -43,20 +44,21 @@ def load_backbone_weights(backbone: nn.Module, head: nn.Module, path: Path) -> d
     """
     tensors = _read(path)
     is_ours = any(name.startswith(_BACKBONE) for name in tensors)
-    body = _under(_BACKBONE, tensors) if is_ours else _as_timm_loads(backbone, tensors)
+    body = tensors_under(_BACKBONE, tensors) if is_ours else _as_timm_loads(backbone, tensors)
     _check_backbone(backbone, body, path)
     own = backbone.state_dict()
     backbone.load_state_dict({name: body.get(name, own[name]) for name in own})
-    skipped = (
-        _load_head(head, _under("head.", tensors)) if is_ours else sorted(set(body) - set(own))
-    )
+    if is_ours:
+        skipped = _load_head(head, tensors_under("head.", tensors))
+    else:
+        skipped = sorted(set(body) - set(own))
     if skipped:
         _log.info("%s: skipped, as they do not fit the head: %s", path, ", ".join(skipped))
     return {name: tensors[name] for name in ("mean", "std") if is_ours and name in tensors}
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    file = path / _FOLDER_WEIGHTS if path.is_dir() else path
+    file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise WeightsError(
             f"trial.weights is {path}, but there is no such file or model folder; give a"
@@ -104,5 +106,6 @@ def _load_head(head: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     return sorted(f"head.{name}" for name in set(tensors) - set(fits))
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def tensors_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix`, by the rest of their names."""
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
