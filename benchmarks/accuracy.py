@@ -30,13 +30,12 @@ from trainables.training import model_card, steps_per_epoch
 from trainables.weights import tensors_under
 
 VARIED = {
-    "augment_ops": 2,
+    "augment_ops": 1,
     "augment_magnitude": 9,
-    "augment_rotate": 180,
-    "augment_zoom": 0.2,
-    "augment_erase": 0.2,
-    "augment_blur": 0.04,
-    "augment_channels": 0.1,
+    "augment_zoom": 0.1,
+    "augment_erase": 0.1,
+    "augment_blur": 0.03,
+    "augment_channels": 0.05,
     "augment_noise": 0.05,
 }
 LEARNING = {
@@ -47,12 +46,13 @@ LEARNING = {
     "label_smoothing": 0.1,
     "ema": 0.99,
     "validation_views": "clean",
+    "tta": "turns",
 }
 RECIPES = {
-    "custom_cnn": (64, {"width": 32, "learning_rate": 4e-3, "epochs": 30}),
+    "custom_cnn": (48, {"width": 32, "learning_rate": 4e-3, "epochs": 66}),
     "mobilenetv3": (
-        48,
-        {"backbone": "mobilenetv3_small_100", "learning_rate": 8e-3, "epochs": 70},
+        64,
+        {"backbone": "mobilenetv3_small_100", "learning_rate": 8e-3, "epochs": 60},
     ),
 }
 """Image size and what is special to each."""

@@ -1,7 +1,7 @@
 """How fast a trial trains: cytosweep beside the tutorial's way and the model's own ceiling.
 
 usage: python -m benchmarks.throughput --source cells.parquet [--size 96] [--steps 40] [--rounds 3]
-       [--backbone mobilenetv3_small_100] [--threads 2] [--compiled]
+       [--backbone mobilenetv3_small_100] [--threads 2] [--at-once 1] [--compiled]
 
 Contenders train the same model on the same images with AdamW at 1e-3, batches of 64, flips and
 RandAugment(2, 9), each in a process of its own, in turn, several rounds:
@@ -11,6 +11,9 @@ RandAugment(2, 9), each in a process of its own, in turn, several rounds:
 - `cytosweep`: `trainables.train` as a sweep calls it, validation apart; `compiled` with
   `compile: true`, whose first epoch, in which the code is compiled, stands apart.
 - `ceiling`: forward, backward and step of the same model on one batch that is already there.
+
+`--at-once 2 --threads 1` measures what two cores do as a sweep uses them: every contender trains
+two models side by side, on one thread each, and the images of both count.
 """
 
 import argparse
@@ -196,6 +199,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--at-once", type=int, default=1, help="models trained side by side")
     parser.add_argument("--compiled", action="store_true", help="also measure torch.compile")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--only", choices=list(CONTENDERS), help=argparse.SUPPRESS)
@@ -210,18 +214,31 @@ def main() -> None:
     rounds: dict[str, list[Measured]] = {name: [] for name in names}
     for seed in range(options.rounds):
         for name in names:
-            rounds[name].append(_in_own_process(name, seed))
+            rounds[name].append(_in_own_processes(name, seed, options.at_once))
             print(f"{name}, round {seed + 1}: {rounds[name][-1]}", file=sys.stderr)
     _print_report(rounds, options)
 
 
-def _in_own_process(name: str, seed: int) -> Measured:
-    command = [sys.executable, "-m", "benchmarks.throughput", *sys.argv[1:]]
-    command += ["--only", name, "--seed", str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def _in_own_processes(name: str, seed: int, at_once: int) -> Measured:
+    """Measure a contender in processes side by side: speeds added up, the rest averaged."""
+    command = [sys.executable, "-m", "benchmarks.throughput", *sys.argv[1:], "--only", name]
+    processes = [
+        subprocess.Popen(
+            [*command, "--seed", str(seed + copy)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for copy in range(at_once)
+    ]
+    found = []
+    for process in processes:
+        out, trouble = process.communicate()
+        if process.returncode:
+            sys.exit(f"{name} failed:\n{trouble[-3000:]}")
+        found.append(json.loads(out.strip().splitlines()[-1]))
+    means = {what: statistics.mean(one[what] for one in found) for what in found[0]}
+    return {**means, "images_per_s": at_once * means["images_per_s"]}
 
 
 def _print_report(rounds: dict[str, list[Measured]], options: argparse.Namespace) -> None:
@@ -229,7 +246,8 @@ def _print_report(rounds: dict[str, list[Measured]], options: argparse.Namespace
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()},")
     print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {libraries};")
     print(
-        f"{options.backbone} at {options.size} px, {options.threads} threads, batches of {BATCH},"
+        f"{options.backbone} at {options.size} px, {options.at_once} at once,"
+        f" {options.threads} threads each, batches of {BATCH},"
     )
     print(f"{options.steps} steps measured after as many, {options.rounds} rounds\n")
     speed = {name: _median(found, "images_per_s") for name, found in rounds.items()}
@@ -248,7 +266,7 @@ def _print_report(rounds: dict[str, list[Measured]], options: argparse.Namespace
     print(f"validation on clean and shifted images: {_median(ours, 'validation_part'):.1%} of it")
     if options.compiled:
         first = _median(rounds["cytosweep, compiled"], "first_epoch_s")
-        warm = options.steps * BATCH / speed["cytosweep, compiled"]
+        warm = options.at_once * options.steps * BATCH / speed["cytosweep, compiled"]
         print(f"compiling: {first - warm:.0f} s, in the first epoch")
 
 

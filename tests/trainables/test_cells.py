@@ -192,12 +192,12 @@ def test_shifted_lab_differs_from_the_clean_one_in_every_setting():
     assert all(getattr(clean, f.name) != getattr(shifted, f.name) for f in fields(clean))
 
 
-# Over 12 seeds: 0.33, 0.51 and 0.60, deviation 0.02 to 0.03; each limit is over three away.
+# Over 12 seeds: 0.51, 0.59 and 0.66, deviation 0.02; each limit is over three away.
 @pytest.mark.parametrize(
     ("features", "low", "high"),
     [
         pytest.param(colour_means, 0.2, 0.6, id="means"),
-        pytest.param(colour_means_and_deviations, 0.3, 0.6, id="means and deviations"),
+        pytest.param(colour_means_and_deviations, 0.3, 0.7, id="means and deviations"),
         pytest.param(thumbnails, 0.4, 0.75, id="8 x 8 pixels"),
     ],
 )
