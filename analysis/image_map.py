@@ -1,0 +1,47 @@
+"""A map of images: alike ones near each other, for a person to look at."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+MAX_MAPPED = 6000
+"""Images in the map: more take longer than a minute and hide each other."""
+
+_NUM_COMPONENTS = 50
+_PERPLEXITY = 30.0
+_FEWEST = 5
+
+
+def choose_mapped(is_marked: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Return indices of at most `MAX_MAPPED` images, sorted: marked ones first, then any.
+
+    Parameters
+    ----------
+    is_marked : bool, [n]
+    seed : int
+    """
+    order = np.random.default_rng(seed).permutation(len(is_marked))
+    order = order[np.argsort(~is_marked[order], kind="stable")]
+    return np.sort(order[:MAX_MAPPED])
+
+
+def map_images(descriptors: NDArray[np.float32], seed: int) -> NDArray[np.float32] | None:
+    """Return points `[n, 2]`, or None where images are too few or all alike.
+
+    t-SNE (van der Maaten and Hinton, 2008) as scikit-learn has it, of the principal components.
+
+    Parameters
+    ----------
+    descriptors : float32, [n, d]
+    seed : int
+    """
+    if len(descriptors) < _FEWEST or not np.ptp(descriptors, axis=0).any():
+        return None
+    components = min(_NUM_COMPONENTS, *descriptors.shape)
+    reduced = PCA(components, svd_solver="randomized", random_state=seed).fit_transform(descriptors)
+    perplexity = min(_PERPLEXITY, (len(descriptors) - 1) / 3)
+    points: NDArray[np.float32] = TSNE(perplexity=perplexity, random_state=seed).fit_transform(
+        reduced
+    )
+    return points

@@ -1,0 +1,144 @@
+"""Wrong labels: images whose class, by a model that did not see them, is another than they bear."""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from cleanlab.filter import find_label_issues
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from spaces import DataSpec, TrialSpec
+from trainables import TrainPlan, TrialData, load_trial_data, train
+from trainables.metrics import Probabilities
+from trainables.prediction import BATCH, predict
+from trainables.split import Split
+from trainables.training import steps_per_epoch
+from trainables.trial_data import clean_view
+
+NUM_FOLDS = 4
+
+_SPEC = TrialSpec(
+    backbone="custom_cnn",
+    width=16,
+    image_size=48,
+    epochs=8,
+    optimizer="adamw",
+    learning_rate=7e-3,
+    weight_decay=0.01,
+    schedule="onecycle",
+    label_smoothing=0.1,
+    validation_views="clean",
+    tta="turns",
+)
+"""A model that is trained in a minute; smoothing keeps it from learning wrong labels by heart."""
+
+Advance = Callable[[int, int], None]
+"""Told how many folds are done, and of how many."""
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelErrors:
+    """What a model says of labels it did not learn from."""
+
+    is_suspect: NDArray[np.bool_]
+    """`[n]`, whether the label is probably wrong."""
+    suggested: NDArray[np.int64]
+    """`[n]`, the class that the model finds likeliest."""
+    score: NDArray[np.float64]
+    """`[n]`, how sure: by how much likelier that class is than the label, 0..1."""
+
+
+def find_label_errors(labels: NDArray[np.int64], probabilities: Probabilities) -> LabelErrors:
+    """Find wrong labels by confident learning.
+
+    Northcutt, Jiang, Chuang: Confident Learning (JAIR 70, 2021), as in cleanlab: of every pair of
+    classes as many images are suspected as the two classes are estimated to be confused.
+
+    Parameters
+    ----------
+    labels : int64, [n]
+    probabilities : float32, [n, K], of a model that was not trained on the image
+    """
+    suggested = probabilities.argmax(axis=1).astype(np.int64)
+    own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    margin = probabilities.max(axis=1) - own
+    issues = find_label_issues(labels, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
+    return LabelErrors(
+        is_suspect=np.asarray(issues, dtype=bool) & (suggested != labels),
+        suggested=suggested,
+        score=margin.astype(np.float64),
+    )
+
+
+def out_of_sample_probabilities(
+    spec: DataSpec,
+    labels: NDArray[np.int64],
+    indices: Indices,
+    groups: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    advance: Advance | None = None,
+) -> Probabilities:
+    """Return class probabilities `[n, K]` of images, each by a model that saw none of its group.
+
+    Parameters
+    ----------
+    spec : DataSpec
+        What to open; the processes that train share the store's pages.
+    labels : int64, [N], of the whole store
+    indices : int64, [n], images of the store to learn from and to judge
+    groups : int64, [n], images of one group are judged by the same model; at least 4 groups
+    seed : int
+        Of the folds and the models.
+    advance : callable, optional
+        Told of every fold that is done.
+    """
+    folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
+    parts = list(folds.split(indices, labels[indices], groups))
+    workers = min(NUM_FOLDS, os.cpu_count() or 1)
+    found: dict[int, Probabilities] = {}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = {
+            pool.submit(_judge, spec, labels, indices[learn], indices[judge], seed): number
+            for number, (learn, judge) in enumerate(parts)
+        }
+        for job in as_completed(jobs):
+            found[jobs[job]] = job.result()
+            if advance:
+                advance(len(found), NUM_FOLDS)
+    return _in_order(found, (judge for _, judge in parts), len(indices))
+
+
+def _in_order(
+    found: dict[int, Probabilities], judged: Iterable[Indices], count: int
+) -> Probabilities:
+    probabilities = np.empty((count, found[0].shape[1]), np.float32)
+    for number, rows in enumerate(judged):
+        probabilities[rows] = found[number]
+    return probabilities
+
+
+def _judge(
+    spec: DataSpec, labels: NDArray[np.int64], learn: Indices, judge: Indices, seed: int
+) -> Probabilities:
+    """Train on some images of a store and return the probabilities of others."""
+    torch.set_num_threads(1)
+    data = _relabelled(
+        load_trial_data(spec), labels, Split(train=learn, validation=judge, test=judge[:0])
+    )
+    steps = _SPEC.epochs * steps_per_epoch(len(learn), _SPEC.batch_size)
+    plan = TrainPlan(spec=_SPEC, objective="val_accuracy", seed=seed, steps=steps)
+    model = train(plan, data, (), lambda _: None)
+    view = clean_view(data.store, judge)
+    return predict(model, view.batches(BATCH), torch.device("cpu"), tta=_SPEC.tta)
+
+
+def _relabelled(data: TrialData, labels: NDArray[np.int64], split: Split) -> TrialData:
+    return replace(data, store=replace(data.store, labels=labels), split=split)
