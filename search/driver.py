@@ -73,6 +73,8 @@ def launch(
     """
     paths = check_launch(sweep, run)
     data = load_trial_data(sweep.data, progress=progress)
+    if console and data.warning:
+        console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
     was_there = paths.root.exists()
     create_run(paths, sweep, provenance(sweep, data.fingerprints))
     for bad in data.store.bad_rows:

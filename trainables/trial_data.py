@@ -15,6 +15,7 @@ from trainables.augment import AugmentPolicy, augment
 from trainables.manifest import read_manifest
 from trainables.open_source import open_source
 from trainables.picture import Pixels
+from trainables.quick_look import data_warning
 from trainables.shifts import NUM_SEVERITIES, apply_shift, shift_names
 from trainables.split import Indices, Split, split_store
 from trainables.store import ImageStore, Progress, open_store
@@ -78,6 +79,11 @@ class TrialData:
             "data_fingerprint": self.store.fingerprint,
             "manifest_fingerprint": self.decisions,
         }
+
+    @property
+    def warning(self) -> str | None:
+        """A line on what an audit would clear away; None where there is nothing or one was made."""
+        return data_warning(self.store) if self.decisions is None else None
 
     @property
     def num_classes(self) -> int:
