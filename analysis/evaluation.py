@@ -17,6 +17,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from spaces import TestTimeAugmentation
 from trainables import DataError, load_model, open_source, open_store
+from trainables.manifest import read_manifest
 from trainables.metrics import Probabilities, balanced_accuracy, score
 from trainables.model_folder import READINGS, ModelCard
 from trainables.picture import Pixels
@@ -191,7 +192,7 @@ def _test_indices(store: ImageStore, part: str | None, card: ModelCard) -> tuple
         indices = np.flatnonzero(store.parts == (part or "test"))
         return indices, is_own and part in ("train", "validation")
     if is_own and not has and (part or card.data.split.test > 0):
-        split = split_store(store, card.data.split)
+        split = split_store(_cleaned(store, card), card.data.split)
         own = {"train": split.train, "validation": split.validation, "test": split.test}
         if len(own.get(part or "test", [])):
             return own[part or "test"], part in ("train", "validation")
@@ -199,6 +200,19 @@ def _test_indices(store: ImageStore, part: str | None, card: ModelCard) -> tuple
         known = ", ".join(sorted(has)) or "no parts"
         raise DataError(f"{store.source}: has no part {part}; it has {known}")
     return np.arange(len(store.labels)), is_own
+
+
+def _cleaned(store: ImageStore, card: ModelCard) -> ImageStore:
+    """Return the store as the model's trial had it before it was split."""
+    if card.data.keep is None:
+        return store
+    manifest = read_manifest(Path(card.data.keep))
+    if manifest.decisions() != card.manifest_fingerprint:
+        raise DataError(
+            f"{manifest.name}: has changed since the model was trained, so that nobody can tell its"
+            " test images; restore it, or give another source"
+        )
+    return manifest.applied(store)
 
 
 def _relabelled(view: View, store: ImageStore, card: ModelCard) -> View:

@@ -42,7 +42,7 @@ def retrain(run: Path, *, trial: int | None = None, report: Report | None = None
     if record.best_epoch is None:
         raise RunError(f"{run}: trial {record.trial} has no finished epoch; choose another --trial")
     data = load_trial_data(table.sweep.data)
-    table.check_data(data.store.fingerprint)
+    table.check_data(data.fingerprints)
     plan = _plan(table, record, data)
     split = data.split
     everything = np.sort(np.concatenate([split.train, split.validation]))

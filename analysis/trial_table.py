@@ -1,6 +1,7 @@
 """The trial table of a run, read from its folder alone, also while the run goes on."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -110,9 +111,9 @@ class TrialTable:
             if TrialState[record.state].is_finished() and family in ("any", self.family(record))
         ]
 
-    def check_data(self, fingerprint: str) -> None:
+    def check_data(self, fingerprints: Mapping[str, str | None]) -> None:
         """Raise a `UserError` where the data are no longer those that the run was launched on."""
-        check_data(self.paths, self.sweep.data.source, fingerprint)
+        check_data(self.paths, self.sweep.data, fingerprints)
 
     def status(self) -> RunStatus:
         """Return where the run stands now."""

@@ -130,13 +130,16 @@ def _describe(spec: "SweepSpec", as_json: bool) -> None:
 
     with progress_bar("decoding pictures") as progress:
         data = load_trial_data(spec.data, progress=progress)
+    if data.warning:
+        err.print(f"warning: {data.warning}", markup=False)
     names = data.store.class_names
     labels, num = data.store.labels, len(names)
     train = np.bincount(labels[data.split.train], minlength=num).tolist()
     validation = np.bincount(labels[data.split.validation], minlength=num).tolist()
     if as_json:
         counts = {"train": sum(train), "validation": sum(validation)}
-        images = {**counts, "left_out": len(data.store.bad_rows)}
+        dropped = int((~data.store.kept).sum())
+        images = {**counts, "left_out": len(data.store.bad_rows), "dropped": dropped}
         print_json({"sweep": plain_sweep(spec), "images": images})
         return
     out.print(dump_yaml(plain_sweep(spec)), markup=False, highlight=False)

@@ -73,8 +73,10 @@ def launch(
     """
     paths = check_launch(sweep, run)
     data = load_trial_data(sweep.data, progress=progress)
+    if console and data.warning:
+        console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
     was_there = paths.root.exists()
-    create_run(paths, sweep, provenance(sweep, data.store.fingerprint))
+    create_run(paths, sweep, provenance(sweep, data.fingerprints))
     for bad in data.store.bad_rows:
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
     try:
@@ -140,7 +142,7 @@ def resume(
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
     check_models(sweep)
     data = load_trial_data(sweep.data, progress=progress)
-    check_data(paths, sweep.data.source, data.store.fingerprint)
+    check_data(paths, sweep.data, data.fingerprints)
     with run_lock(paths.lock):
         _run(paths, sweep, address, console, overrides)
     return paths

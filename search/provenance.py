@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +19,11 @@ _PROJECT = "cytosweep"
 _LIBRARIES = ("cytosweep", "torch", "torchvision", "timm", "ray", "optuna", "numpy", "scikit-learn")
 
 
-def provenance(sweep: SweepSpec, data_fingerprint: str) -> dict[str, object]:
-    """Return what has to be known to make the run again, as JSON values."""
+def provenance(sweep: SweepSpec, fingerprints: Mapping[str, str | None]) -> dict[str, object]:
+    """Return what has to be known to make the run again, as JSON values.
+
+    `fingerprints` are those of its data, by their names.
+    """
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command_line": sys.argv,
@@ -35,7 +39,8 @@ def provenance(sweep: SweepSpec, data_fingerprint: str) -> dict[str, object]:
         "resources": sweep.resources.model_dump(),
         "seeds": {"search": sweep.search.seed, "split": sweep.data.split.seed},
         "data_source": sweep.data.source,
-        "data_fingerprint": data_fingerprint,
+        "data_manifest": sweep.data.keep,
+        **fingerprints,
     }
 
 

@@ -49,5 +49,7 @@ class DataSpec(BaseModel):
     """Side of the stored square images in pixels."""
     resize: Resize = "crop"
     """How a picture that is not square becomes square."""
+    keep: str | None = Field(None, min_length=1)
+    """The manifest of an audit: which rows are used, under which labels; all of them if null."""
     split: SplitSpec = SplitSpec()
     """How the images are split where the source brings no parts of its own."""

@@ -115,12 +115,12 @@ def _read(path: Path) -> RawSweep:
 
 
 def _make_paths_absolute(raw: RawSweep, folder: Path) -> None:
-    """Put absolute paths in the places of the source of the data and of local weights."""
-    data, trial, space = (raw.get(part) for part in ("data", "trial", "space"))
-    if isinstance(data, dict) and isinstance(data.get("source"), str) and data["source"]:
-        data["source"] = absolute_source(data["source"], folder)
-    if isinstance(trial, dict) and isinstance(trial.get("weights"), str) and trial["weights"]:
-        trial["weights"] = absolute_source(trial["weights"], folder)
+    """Put absolute paths in the places of the data, their manifest and local weights."""
+    space = raw.get("space")
+    for part, key in (("data", "source"), ("data", "keep"), ("trial", "weights")):
+        values = raw.get(part)
+        if isinstance(values, dict) and isinstance(values.get(key), str) and values[key]:
+            values[key] = absolute_source(values[key], folder)
     searched = space.get("weights") if isinstance(space, dict) else None
     if isinstance(searched, dict) and isinstance(searched.get("choice"), list):
         searched["choice"] = [

@@ -66,6 +66,8 @@ class ModelCard(BaseModel):
     """The images that the model was trained on, and how they were split."""
     data_fingerprint: str
     """Hash of those images."""
+    manifest_fingerprint: str | None = None
+    """Hash of what the manifest `data.keep` decides."""
     provenance: dict[str, Any] = Field(default_factory=dict)  # Any: JSON
     """Run, trial, seed, training rows and versions."""
     sha256: str = ""

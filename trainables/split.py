@@ -27,8 +27,9 @@ class Split:
 def split_store(store: ImageStore, spec: SplitSpec) -> Split:
     """Split a store, stratified by class; a source's own parts are kept.
 
-    Images of one unit (byte-identical, or of one group) fall into the same set. Where the source
-    has a training part but no validation part, the training part is split.
+    Images of one unit (of one content, or of one group) fall into the same set; what the store does
+    not keep is in none. Where the source has a training part but no validation part, the training
+    part is split.
 
     Raises
     ------
@@ -37,9 +38,11 @@ def split_store(store: ImageStore, spec: SplitSpec) -> Split:
         part has a class of its own, or a class or the groups are too few.
     """
     has_parts = bool((store.parts != "").any())
-    own = {part: np.flatnonzero(store.parts == part) for part in ("validation", "test")}
+    own = {
+        part: np.flatnonzero(store.kept & (store.parts == part)) for part in ("validation", "test")
+    }
     # Beside parts of its own, a source may hold images of no part: they are there to train on.
-    pool = np.flatnonzero(np.isin(store.parts, ["train", ""]))
+    pool = np.flatnonzero(store.kept & np.isin(store.parts, ["train", ""]))
     _check_parts(store, pool, own["validation"])
     rng = np.random.default_rng(spec.seed)
     test, validation = own["test"], own["validation"]
@@ -154,14 +157,20 @@ def _folds(fraction: float, most: int) -> tuple[int, int]:
 
 def _units(store: ImageStore, group: str) -> NDArray[np.int64]:
     """Return, for every image, the number of the set that equal contents and groups link it to."""
-    from scipy.sparse import coo_array  # as above
-    from scipy.sparse.csgraph import connected_components
-
     groups = open_source(store.source, group=group).rows().groups
     assert groups is not None  # the source was opened with a group
-    _, of_group = np.unique(groups[store.rows], return_inverse=True)
-    first_group = int(store.contents.max()) + 1
+    return linked(store.contents, groups[store.rows])
+
+
+def linked(contents: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `[N]` numbers, equal where a chain of equal contents and equal groups leads across."""
+    from scipy.sparse import coo_array  # imported here as above
+    from scipy.sparse.csgraph import connected_components
+
+    _, of_content = np.unique(contents, return_inverse=True)
+    _, of_group = np.unique(groups, return_inverse=True)
+    first_group = int(of_content.max()) + 1
     nodes = first_group + int(of_group.max()) + 1
-    links = (np.ones(len(of_group)), (store.contents, first_group + of_group))
+    links = (np.ones(len(of_group)), (of_content, first_group + of_group))
     _, component = connected_components(coo_array(links, shape=(nodes, nodes)), directed=False)
-    return np.asarray(component[store.contents], dtype=np.int64)
+    return np.asarray(component[of_content], dtype=np.int64)

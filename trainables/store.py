@@ -51,9 +51,12 @@ class ImageStore:
     rows: NDArray[np.int64]
     """`[N]`, the picture's row in the source."""
     contents: NDArray[np.int64]
-    """`[N]`, a number per content: equal for byte-identical pictures and for no others."""
+    """`[N]`, a number per content: equal for byte-identical pictures, and for no others but those
+    that a manifest puts into one group."""
     bad_rows: tuple[BadRow, ...]
     """Rows left out, in their order."""
+    kept: NDArray[np.bool_]
+    """`[N]`, whether the picture is to be used; all are unless a manifest drops them."""
 
 
 def open_store(
@@ -175,5 +178,6 @@ def _read(folder: Path, source: str, fingerprint: str) -> ImageStore:
         class_names=tuple(facts["class_names"]),
         images=np.load(folder / "images.npy", mmap_mode="r"),
         bad_rows=tuple(BadRow(row=r, path=p, reason=why) for r, p, why in facts["bad_rows"]),
+        kept=np.ones(len(columns["rows"]), dtype=np.bool_),
         **columns,
     )

@@ -358,5 +358,6 @@ def model_card(model: Classifier, plan: TrainPlan, data: TrialData) -> ModelCard
         trial=plan.spec,
         data=data.spec,
         data_fingerprint=data.store.fingerprint,
+        manifest_fingerprint=data.decisions,
         provenance={"seed": plan.seed, "torch": torch.__version__},
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from spaces import DataSpec, ValidationViews
 from trainables.augment import AugmentPolicy, augment
+from trainables.manifest import read_manifest
 from trainables.open_source import open_source
 from trainables.picture import Pixels
+from trainables.quick_look import data_warning
 from trainables.shifts import NUM_SEVERITIES, apply_shift, shift_names
 from trainables.split import Indices, Split, split_store
 from trainables.store import ImageStore, Progress, open_store
@@ -66,6 +69,21 @@ class TrialData:
     """Mean of each channel over the training images, 0..1."""
     std: tuple[float, float, float]
     """Standard deviation of each channel over the training images, 0..1."""
+    decisions: str | None = None
+    """Hash of what the manifest decides; None where the data have no manifest."""
+
+    @property
+    def fingerprints(self) -> dict[str, str | None]:
+        """The names in a run's provenance of what tells these data from others, and the values."""
+        return {
+            "data_fingerprint": self.store.fingerprint,
+            "manifest_fingerprint": self.decisions,
+        }
+
+    @property
+    def warning(self) -> str | None:
+        """A line on what an audit would clear away; None where there is nothing or one was made."""
+        return data_warning(self.store) if self.decisions is None else None
 
     @property
     def num_classes(self) -> int:
@@ -99,9 +117,12 @@ class TrialData:
 
 
 def load_trial_data(spec: DataSpec, *, progress: Progress | None = None) -> TrialData:
-    """Open what `spec` names and split it; the same spec gives the same data in every process."""
+    """Open what `spec` names, apply its manifest, split it; equal in every process."""
     source = open_source(spec.source, group=spec.split.group)
     store = open_store(source, size=spec.image_size, resize=spec.resize, progress=progress)
+    manifest = read_manifest(Path(spec.keep)) if spec.keep else None
+    if manifest:
+        store = manifest.applied(store)
     split = split_store(store, spec.split)
     mean, std = channel_statistics(store.images, split.train)
     return TrialData(
@@ -110,6 +131,7 @@ def load_trial_data(spec: DataSpec, *, progress: Progress | None = None) -> Tria
         split=split,
         mean=mean,
         std=std,
+        decisions=manifest.decisions() if manifest else None,
     )
 
 

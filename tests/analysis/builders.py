@@ -21,6 +21,7 @@ from trainables import TrialJob, load_trial_data, open_source, run_trial
 from trainables.model_folder import ModelCard, Normalisation
 from trainables.picture import Pixels
 
+SMOOTH_SIZE = 48
 FAMILIES = ("mobilenetv3_small_050", "custom_cnn")
 SUMMARY = TrialSummary(parameters_m=0.25, latency_ms=1.5, peak_memory_mb=100.0)
 
@@ -197,3 +198,12 @@ def model_card(source: str = "elsewhere.npz", **changed: Any) -> ModelCard:
         "data_fingerprint": "0" * 64,
     }
     return ModelCard.model_validate(fields | changed)
+
+
+def smooth_pictures(number: int, seed: int = 0) -> Pixels:
+    """Return `[number, 48, 48, 3]` smooth pictures, no two alike."""
+    noise = np.random.default_rng(seed).normal(size=(number, 3, SMOOTH_SIZE, SMOOTH_SIZE))
+    waves = np.hypot(*np.meshgrid(*2 * [np.fft.fftfreq(SMOOTH_SIZE)]))
+    smooth = np.fft.ifft2(np.fft.fft2(noise) * np.exp(-((waves * 20) ** 2))).real
+    levels = 120 + 30 * smooth / smooth.std(axis=(2, 3), keepdims=True)
+    return levels.clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)

@@ -10,7 +10,7 @@ from tests.search.builders import sweep_spec
 
 
 def test_provenance_names_what_a_run_was_made_of_and_is_json():
-    known = provenance(sweep_spec(search={"seed": 3}), "abc")
+    known = provenance(sweep_spec(search={"seed": 3}), {"data_fingerprint": "abc"})
     assert known["seeds"] == {"search": 3, "split": 0}
     assert known["data_source"] == "synthetic:blood-cells"
     assert known["data_fingerprint"] == "abc"

@@ -126,6 +126,7 @@ def image_store(
         rows=np.arange(number),
         contents=np.arange(number) if contents is None else np.array(contents),
         bad_rows=(),
+        kept=np.ones(number, dtype=bool),
     )
 
 
