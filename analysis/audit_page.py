@@ -151,18 +151,17 @@ def _galleries(
         surest = visible.sort_values(order, ascending=len(order) > 1).head(MAX_SHOWN)
         cards = [
             {
-                "picture": _encode(pictures[card.row], _GALLERY_PX),
-                "verdict": card.verdict,
-                "caption": _caption(card.row, card.label_name, card.suggested_label, class_names),
+                "picture": _encode(pictures[row], _GALLERY_PX),
+                "verdict": str(verdict),
+                "caption": f"{row} {name}"
+                + (f" → {class_names[suggested]}" if suggested >= 0 else ""),
             }
-            for card in surest.rename(columns={"name": "label_name"}).itertuples()
+            for row, verdict, name, suggested in surest[
+                ["row", "verdict", "name", "suggested_label"]
+            ].itertuples(index=False, name=None)
         ]
         galleries.append((str(reason), len(members), cards))
     return galleries
-
-
-def _caption(row: int, name: str, suggested: int, class_names: tuple[str, ...]) -> str:
-    return f"{row} {name}" + (f" → {class_names[suggested]}" if suggested >= 0 else "")
 
 
 def _encode(picture: Picture, size: int) -> str:

@@ -2,8 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+
+from trainables.picture import Pixels
 
 MAX_MAPPED = 6000
 """Images in the map: more take longer than a minute and hide each other."""
@@ -11,6 +14,7 @@ MAX_MAPPED = 6000
 _NUM_COMPONENTS = 50
 _PERPLEXITY = 30.0
 _FEWEST = 5
+_THUMBNAIL_PX = 12
 
 
 def choose_mapped(is_marked: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
@@ -26,22 +30,29 @@ def choose_mapped(is_marked: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
     return np.sort(order[:MAX_MAPPED])
 
 
-def map_images(descriptors: NDArray[np.float32], seed: int) -> NDArray[np.float32] | None:
+def map_images(images: Pixels, seed: int) -> NDArray[np.float32] | None:
     """Return points `[n, 2]`, or None where images are too few or all alike.
 
-    t-SNE (van der Maaten and Hinton, 2008) as scikit-learn has it, of the principal components.
+    t-SNE (van der Maaten and Hinton, 2008) as scikit-learn has it, of the principal components
+    of pictures at 12 x 12 pixels.
 
     Parameters
     ----------
-    descriptors : float32, [n, d]
+    images : uint8, [n, S, S, 3]
     seed : int
     """
-    if len(descriptors) < _FEWEST or not np.ptp(descriptors, axis=0).any():
+    if len(images) < _FEWEST:
+        return None
+    descriptors = np.stack([_thumbnail(image) for image in images])
+    if not np.ptp(descriptors, axis=0).any():
         return None
     components = min(_NUM_COMPONENTS, *descriptors.shape)
     reduced = PCA(components, svd_solver="randomized", random_state=seed).fit_transform(descriptors)
     perplexity = min(_PERPLEXITY, (len(descriptors) - 1) / 3)
-    points: NDArray[np.float32] = TSNE(perplexity=perplexity, random_state=seed).fit_transform(
-        reduced
-    )
-    return points
+    points = TSNE(perplexity=perplexity, random_state=seed).fit_transform(reduced)
+    return np.asarray(points, dtype=np.float32)
+
+
+def _thumbnail(image: Pixels) -> NDArray[np.float32]:
+    small = Image.fromarray(image).resize((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32).ravel() / np.float32(255)

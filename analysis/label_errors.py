@@ -1,9 +1,9 @@
 """Wrong labels: images whose class, by a model that did not see them, is another than they bear."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from spaces import DataSpec, TrialSpec
-from trainables import TrainPlan, TrialData, load_trial_data, train
+from trainables import TrainPlan, TrialData, open_source, open_store, train
 from trainables.metrics import Probabilities
 from trainables.prediction import BATCH, predict
 from trainables.split import Split
+from trainables.store import ImageStore, Progress
 from trainables.training import steps_per_epoch
-from trainables.trial_data import clean_view
+from trainables.trial_data import channel_statistics, clean_view
 
 NUM_FOLDS = 4
 
@@ -36,9 +37,6 @@ _SPEC = TrialSpec(
     tta="turns",
 )
 """A model that is trained in a minute; smoothing keeps it from learning wrong labels by heart."""
-
-Advance = Callable[[int, int], None]
-"""Told how many folds are done, and of how many."""
 
 Indices = NDArray[np.int64]
 
@@ -78,41 +76,40 @@ def find_label_errors(labels: NDArray[np.int64], probabilities: Probabilities) -
 
 
 def out_of_sample_probabilities(
-    spec: DataSpec,
-    labels: NDArray[np.int64],
+    store: ImageStore,
     indices: Indices,
     groups: NDArray[np.int64],
     *,
     seed: int = 0,
-    advance: Advance | None = None,
+    progress: Progress | None = None,
 ) -> Probabilities:
     """Return class probabilities `[n, K]` of images, each by a model that saw none of its group.
 
     Parameters
     ----------
-    spec : DataSpec
-        What to open; the processes that train share the store's pages.
-    labels : int64, [N], of the whole store
+    store : ImageStore
+        As `open_store` gives it: the processes that train open it again and share its pages.
     indices : int64, [n], images of the store to learn from and to judge
     groups : int64, [n], images of one group are judged by the same model; at least 4 groups
     seed : int
         Of the folds and the models.
-    advance : callable, optional
-        Told of every fold that is done.
+    progress : callable, optional
+        Told (folds done, folds in all).
     """
     folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
-    parts = list(folds.split(indices, labels[indices], groups))
-    workers = min(NUM_FOLDS, os.cpu_count() or 1)
+    parts = list(folds.split(indices, store.labels[indices], groups))
+    size = store.images.shape[1]
     found: dict[int, Probabilities] = {}
+    workers = min(NUM_FOLDS, os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = {
-            pool.submit(_judge, spec, labels, indices[learn], indices[judge], seed): number
+            pool.submit(_judge, store.source, size, indices[learn], indices[judge], seed): number
             for number, (learn, judge) in enumerate(parts)
         }
         for job in as_completed(jobs):
             found[jobs[job]] = job.result()
-            if advance:
-                advance(len(found), NUM_FOLDS)
+            if progress:
+                progress(len(found), NUM_FOLDS)
     return _in_order(found, (judge for _, judge in parts), len(indices))
 
 
@@ -125,20 +122,16 @@ def _in_order(
     return probabilities
 
 
-def _judge(
-    spec: DataSpec, labels: NDArray[np.int64], learn: Indices, judge: Indices, seed: int
-) -> Probabilities:
-    """Train on some images of a store and return the probabilities of others."""
+def _judge(source: str, size: int, learn: Indices, judge: Indices, seed: int) -> Probabilities:
+    """Train on some images of a source and return the probabilities of others."""
     torch.set_num_threads(1)
-    data = _relabelled(
-        load_trial_data(spec), labels, Split(train=learn, validation=judge, test=judge[:0])
-    )
+    store = open_store(open_source(source), size=size)
+    mean, std = channel_statistics(store.images, learn)
+    split = Split(train=learn, validation=judge, test=judge[:0])
+    spec = DataSpec(source=source, image_size=size)
+    data = TrialData(spec=spec, store=store, split=split, mean=mean, std=std)
     steps = _SPEC.epochs * steps_per_epoch(len(learn), _SPEC.batch_size)
     plan = TrainPlan(spec=_SPEC, objective="val_accuracy", seed=seed, steps=steps)
     model = train(plan, data, (), lambda _: None)
-    view = clean_view(data.store, judge)
+    view = clean_view(store, judge)
     return predict(model, view.batches(BATCH), torch.device("cpu"), tta=_SPEC.tta)
-
-
-def _relabelled(data: TrialData, labels: NDArray[np.int64], split: Split) -> TrialData:
-    return replace(data, store=replace(data.store, labels=labels), split=split)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import typer
 
+from cytosweep.audit_command import audit
 from cytosweep.console import err
 from cytosweep.demo import demo
 from cytosweep.model_commands import evaluate, export, predict, retrain, select
@@ -24,6 +25,7 @@ app = typer.Typer(
 for _command in (
     demo,
     init,
+    audit,
     launch,
     resume,
     status,
