@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ class Manifest:
             kept=verdict != DROP,
         )
 
-    def _column(self, name: str) -> NDArray[np.generic]:
+    def _column(self, name: str) -> NDArray[Any]:  # Any: of the column's type
         return np.asarray(self.frame[name])
 
     def _check(self, store: ImageStore) -> None:
