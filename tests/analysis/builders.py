@@ -18,6 +18,7 @@ from spaces import EpochRecord, RunPaths, SweepSpec, TrialSummary
 from tests.spaces.builders import sweep_spec, with_metric
 from tests.trainables.builders import NAMES, bright_pictures, pictures, write_npz
 from trainables import TrialJob, load_trial_data, open_source, run_trial
+from trainables.manifest import read_manifest
 from trainables.model_folder import ModelCard, Normalisation
 from trainables.picture import Pixels
 
@@ -78,7 +79,11 @@ def by_family(**scripts: Script) -> Script:
 def new_run(root: Path, sweep: SweepSpec | None = None) -> tuple[RunPaths, SweepStudy]:
     """Make a run folder, as the driver makes it, and its study."""
     paths, sweep = RunPaths(root), sweep or run_spec()
-    create_run(paths, sweep, {"data_fingerprint": open_source(sweep.data.source).fingerprint()})
+    fingerprints = {"data_fingerprint": open_source(sweep.data.source).fingerprint()}
+    if sweep.data.keep:
+        manifest = read_manifest(Path(sweep.data.keep))
+        fingerprints["manifest_fingerprint"] = manifest.decisions()
+    create_run(paths, sweep, fingerprints)
     return paths, SweepStudy(paths, sweep)
 
 

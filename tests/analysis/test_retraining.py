@@ -4,7 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from analysis import RunError, planned_epochs, retrain, retraining, select
+from analysis import RunError, evaluate, planned_epochs, retrain, retraining, select
 from spaces import EpochRecord, UserError
 from tests.analysis.builders import (
     SUMMARY,
@@ -18,8 +18,8 @@ from tests.analysis.builders import (
     write_run,
 )
 from tests.spaces.builders import epoch_values, raising, refusal
-from tests.trainables.builders import NAMES
-from trainables import load_model, load_trial_data, model_folder
+from tests.trainables.builders import NAMES, audited
+from trainables import DataError, load_model, load_trial_data, model_folder
 
 RATES = (0.01, 0.005, 0.001, 0.0005)
 
@@ -136,6 +136,22 @@ def test_trial_without_an_epoch_is_refused(tmp_path, trial):
     line = refusal(RunError, retrain, paths.root, trial=trial)
     assert line.startswith(f"{paths.root}: {reason}; ")
     assert not paths.best.exists()
+
+
+def test_retrain_leaves_out_what_the_manifest_drops_and_refuses_another_one(tmp_path):
+    cells, path = bright_cells(tmp_path / "cells.npz"), tmp_path / "manifest.parquet"
+    keep = audited(path, cells, verdict=["drop"] * 15 + ["keep"] * 45)
+    data = trained_sweep(cells).data.model_copy(update={"keep": keep})
+    paths = write_run(tmp_path / "run", rated(0.5), sweep=trained_sweep(cells, data=data))
+    metrics = json.loads((retrain(paths.root) / "metrics.json").read_text())
+    assert metrics["retraining"]["images"] == 36  # of 45, a fifth is the test part
+    card = load_model(paths.best)[1]
+    assert card.manifest_fingerprint == load_trial_data(card.data).decisions
+    assert evaluate(paths.best, str(cells)).n == 9
+    audited(path, cells)
+    assert "manifest.parquet: has changed" in refusal(UserError, retrain, paths.root)
+    line = refusal(DataError, evaluate, paths.best, str(cells))
+    assert line.startswith(f"{path}: has changed since the model was trained")
 
 
 def test_retrain_on_data_that_changed_since_the_run_is_refused(tmp_path):

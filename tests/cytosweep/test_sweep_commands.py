@@ -5,13 +5,22 @@ import yaml
 from spaces import load_sweep, preset_names, run_lock
 from tests.analysis.builders import complete, copy_run, cut, failed, names_in, new_run, write_run
 from tests.cytosweep.builders import STATUS_KEYS, cytosweep, launching, refused, sweep_file
-from tests.trainables.builders import pictures, write_folder, write_npz, write_parquet
+from tests.trainables.builders import audited, pictures, write_folder, write_npz, write_parquet
 
 
 def sweep_of_labels(folder, labels):
     """Write a sweep file on pictures with these labels."""
     cells = write_npz(folder / "cells.npz", images=pictures(len(labels)), labels=labels)
     return sweep_file(folder, source=cells)
+
+
+def sweep_of_manifest(folder, audited_source=None):
+    """Write a sweep file that names a manifest, which is there if a source was audited."""
+    if audited_source:
+        audited(folder / "audit.parquet", audited_source)
+    path = sweep_file(folder)
+    path.write_text(path.read_text().replace("}", ", keep: audit.parquet}", 1))
+    return path
 
 
 BAD_SWEEPS = {
@@ -25,6 +34,13 @@ BAD_SWEEPS = {
     ),
     "no data": (
         lambda f: sweep_file(f, source=f / "gone.npz"), "gone.npz: no such file or folder",
+    ),
+    "no manifest": (
+        lambda f: sweep_of_manifest(f), "audit.parquet: no such manifest; write one with",
+    ),
+    "manifest of other data": (
+        lambda f: sweep_of_manifest(f, write_npz(f / "other.npz")),
+        "audit.parquet: was made of another source than ",
     ),
     "negative label": (
         lambda f: sweep_of_labels(f, np.arange(12) - 5), "cells.npz: row 0 has label -5",
@@ -157,7 +173,7 @@ def test_dry_run_prints_the_sweep_and_the_images_and_runs_nothing(capsys, tmp_pa
     assert (code, spec["search"]["trials"]) == (0, 3)
     assert "monocyte: 9 images to train on, 1 to validate on" in out
     found = cytosweep(capsys, *arguments, "--json").json()
-    assert found["images"] == {"train": 27, "validation": 3, "left_out": 0}
+    assert found["images"] == {"train": 27, "validation": 3, "left_out": 0, "dropped": 0}
     assert found["sweep"] == spec
     assert names_in(tmp_path) == before
 

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 from contextlib import nullcontext
+from io import StringIO
 
 import optuna
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from ray.tune.error import TuneError
+from rich.console import Console
 
 import search
 import search.driver
@@ -17,6 +19,7 @@ from search.study import SweepStudy
 from spaces import RunPaths, SweepError, SweepInterruptedError, UserError, load_sweep, run_lock
 from tests.search.builders import cells_sweep, events, play, report, write_cells
 from tests.spaces.builders import raising, refusal, trial_columns
+from tests.trainables.builders import audited, bright_pictures, write_npz
 
 RUN_FILES = {
     "sweep.yaml", "provenance.json", "study.journal", "events.jsonl", "trials.parquet",
@@ -120,6 +123,34 @@ def launched(folder, monkeypatch, **parts):
     """Return the paths of a run of four finished trials."""
     without_ray(monkeypatch, folder)
     return search.launch(cells_sweep(folder, **parts), folder / "run")
+
+
+def test_run_on_audited_data_names_its_manifest_and_refuses_another_one(tmp_path, monkeypatch):
+    cells, path = write_cells(tmp_path / "cells.npz"), tmp_path / "manifest.parquet"
+    keep = audited(path, cells)
+    data = {"source": str(cells), "image_size": 16, "keep": keep}
+    paths = launched(tmp_path, monkeypatch, data=data)
+    known = json.loads(paths.provenance.read_text())
+    assert (known["data_manifest"], len(known["manifest_fingerprint"])) == (keep, 64)
+    audited(path, cells, score=0.5)
+    search.resume(paths.root, ["search.trials=5"])
+    audited(path, cells, verdict=["drop", *["keep"] * 59])
+    line = refusal(UserError, search.resume, paths.root, ["search.trials=6"])
+    assert line.startswith(f"{keep}: has changed since ")
+
+
+@pytest.mark.parametrize("is_audited", [False, True])
+def test_launch_without_an_audit_warns_of_what_hashes_tell(tmp_path, monkeypatch, is_audited):
+    images, labels = bright_pictures(60)
+    images[1] = images[0]
+    cells = write_npz(tmp_path / "cells.npz", images=images, labels=labels)
+    keep = audited(tmp_path / "manifest.parquet", cells) if is_audited else None
+    console = Console(file=StringIO())
+    data = {"source": str(cells), "image_size": 16, "keep": keep}
+    without_ray(monkeypatch, tmp_path)
+    search.launch(cells_sweep(tmp_path, data=data), tmp_path / "run", console=console)
+    warned = f"warning: {cells}: images under different labels: 1; find more with"
+    assert (warned in console.file.getvalue()) is not is_audited
 
 
 def test_resume_may_ask_for_more_trials_where_the_run_was_moved(tmp_path, monkeypatch):

@@ -136,9 +136,10 @@ def test_override_in_a_bad_form_is_refused_by_itself(override, reason, tmp_path)
 def test_path_in_the_file_is_relative_to_the_file(tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path)
-    write_sweep(tmp_path / "sub", "data: {source: cells.parquet}")
+    write_sweep(tmp_path / "sub", "data: {source: cells.parquet, keep: audit/manifest.parquet}")
     sweep = load_sweep((tmp_path / "sub" / "sweep.yaml").relative_to(tmp_path))
     assert sweep.data.source == str(tmp_path.resolve() / "sub" / "cells.parquet")
+    assert sweep.data.keep == str(tmp_path.resolve() / "sub" / "audit" / "manifest.parquet")
 
 
 @pytest.mark.parametrize("override", ["data.source=cells.npz", "data={source: cells.npz}"])

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spaces import DataSpec, EpochRecord, TrialPaths, TrialSpec
+from trainables.manifest import kept_rows, write_manifest
+from trainables.open_source import open_source
 from trainables.picture import Pixels, RawPicture
 from trainables.source import SourceRows
 from trainables.split import Split
@@ -79,6 +81,13 @@ def write_folder(root: Path, files: dict[str, bytes] | None = None) -> Path:
         path.write_bytes(content)
     root.mkdir(exist_ok=True)
     return root
+
+
+def audited(path: Path, source: Path, **columns: Any) -> str:
+    """Write a manifest that keeps all rows of a source, but for the given columns."""
+    opened = open_source(str(source))
+    write_manifest(path, kept_rows(opened.rows()).assign(**columns), opened.fingerprint())
+    return str(path)
 
 
 class FakeSource:
