@@ -5,7 +5,7 @@ usage: python -m benchmarks.accuracy --source train.parquet --test test.parquet
 
 The recipe is trained as a trial is, on all rows that decode, faults among them. Its state is kept
 after some epochs; these are measured when the training is over, on the test images as they are
-and under all `heldout` shifts and severities. Neither was looked at when the recipe was made.
+and under all `heldout` shifts and severities, over the eight views of the recipe's `tta`.
 """
 
 import argparse
@@ -29,15 +29,6 @@ from trainables.classifier import build_classifier
 from trainables.training import model_card, steps_per_epoch
 from trainables.weights import tensors_under
 
-VARIED = {
-    "augment_ops": 1,
-    "augment_magnitude": 9,
-    "augment_zoom": 0.1,
-    "augment_erase": 0.1,
-    "augment_blur": 0.03,
-    "augment_channels": 0.05,
-    "augment_noise": 0.05,
-}
 LEARNING = {
     "batch_size": 64,
     "optimizer": "adamw",
@@ -47,14 +38,21 @@ LEARNING = {
     "ema": 0.99,
     "validation_views": "clean",
     "tta": "turns",
+    "augment_ops": 1,
+    "augment_magnitude": 9,
+    "augment_noise": 0.05,
 }
-RECIPES = {
-    "custom_cnn": (48, {"width": 32, "learning_rate": 4e-3, "epochs": 66}),
-    "mobilenetv3": (
-        64,
-        {"backbone": "mobilenetv3_small_100", "learning_rate": 8e-3, "epochs": 60},
-    ),
+CUSTOM_CNN = {
+    "width": 32,
+    "learning_rate": 4e-3,
+    "epochs": 66,
+    "augment_zoom": 0.1,
+    "augment_erase": 0.1,
+    "augment_blur": 0.03,
+    "augment_channels": 0.05,
 }
+MOBILENETV3 = {"backbone": "mobilenetv3_small_100", "learning_rate": 8e-3, "epochs": 40}
+RECIPES = {"custom_cnn": (48, CUSTOM_CNN), "mobilenetv3": (48, MOBILENETV3)}
 """Image size and what is special to each."""
 
 
@@ -70,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     size, special = RECIPES[options.recipe]
-    spec = TrialSpec(**{**LEARNING, **VARIED, **special})
+    spec = TrialSpec(**LEARNING, **special)
     if options.epochs:
         spec = spec.model_copy(update={"epochs": options.epochs})
     data = load_trial_data(DataSpec(source=options.source, image_size=size))
