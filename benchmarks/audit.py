@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.descriptors import describe
-from analysis.junk import distinct_rows, find_junk, join_descriptors
+from analysis.junk import distinct_rows, find_junk
+from analysis.strangeness import join_descriptors
 from benchmarks.audit_detectors import DETECTORS, by_class, compare
 from benchmarks.audit_faults import Labels, Planted, plant
 from benchmarks.audit_junk import DEVELOPED, HELD_OUT, Images

@@ -17,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.svm import OneClassSVM
 
-from analysis.junk import Features, strangeness_of
+from analysis.strangeness import Features, strangeness_of
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.int64]
