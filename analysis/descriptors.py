@@ -47,8 +47,9 @@ def describe(images: Pixels, progress: Progress | None = None) -> Descriptors:
     """
     chunks = []
     for start in range(0, len(images), _CHUNK):
-        chunk = np.ascontiguousarray(images[start : start + _CHUNK])
-        chunks.append(_describe_chunk(to_unit(chunk, torch.device("cpu")).contiguous()))
+        # A copy, as torch takes no memory that it could not write to.
+        chunk = to_unit(images[start : start + _CHUNK].copy(), torch.device("cpu"))
+        chunks.append(_describe_chunk(chunk.contiguous()))
         if progress:
             progress(min(start + _CHUNK, len(images)), len(images))
     return {name: np.concatenate([chunk[name].numpy() for chunk in chunks]) for name in chunks[0]}
