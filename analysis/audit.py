@@ -15,6 +15,7 @@ from analysis.audit_page import ImageMap, audit_page
 from analysis.duplicate_verdicts import duplicate_verdicts, leaking_groups
 from analysis.duplicates import find_duplicates
 from analysis.image_map import choose_mapped, map_images
+from analysis.junk import JunkVerdict, find_junk
 from analysis.label_errors import NUM_FOLDS, find_label_errors, out_of_sample_probabilities
 from spaces import UserError, write_text
 from trainables import open_source, open_store
@@ -92,7 +93,7 @@ def audit(
     fast: bool = False,
     progress: Progress | None = None,
 ) -> Audit:
-    """Find undecodable rows, duplicates and wrong labels of a source.
+    """Find undecodable rows, junk, duplicates and wrong labels of a source.
 
     Parameters
     ----------
@@ -122,7 +123,10 @@ def audit(
     found.mark(_undecodable(store))
     with found.step("duplicates"):
         duplicates = find_duplicates(store)
-        found.mark(duplicate_verdicts(duplicates, store))
+    with found.step("junk"):
+        junk = find_junk(store.images, store.labels, groups=duplicates.groups, seed=seed)
+    found.mark(_junk(store, junk))
+    found.mark(duplicate_verdicts(duplicates, store, settled=junk.junk))
     if fast:
         found.notes.append("labels: not judged, as --fast asks")
     else:
@@ -174,6 +178,11 @@ def _check(drop: Collection[str], threshold: float) -> None:
 def _undecodable(store: ImageStore) -> pd.DataFrame:
     rows = [bad.row for bad in store.bad_rows]
     return pd.DataFrame({"row": rows, "verdict": DROP, "reason": "undecodable", "score": 1.0})
+
+
+def _junk(store: ImageStore, junk: JunkVerdict) -> pd.DataFrame:
+    rows, scores = store.rows[junk.junk], junk.scores[junk.junk]
+    return pd.DataFrame({"row": rows, "verdict": DROP, "reason": "junk", "score": scores})
 
 
 def _judge_labels(found: Audit, threshold: float, seed: int, progress: Progress | None) -> None:

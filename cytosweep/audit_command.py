@@ -24,7 +24,7 @@ def audit(
     fast: Annotated[bool, typer.Option("--fast", help="Judge no labels and draw no map.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find undecodable rows, duplicates and wrong labels; write what to do about each row.
+    """Find undecodable rows, junk, duplicates and wrong labels; write what to do about each row.
 
     A sweep applies the manifest that is named in its data.keep.
 
