@@ -34,7 +34,7 @@ def grey_pictures(images: Pixels, size: int) -> Floats:
 
 def turned(pictures: Floats, turn: int) -> Floats:
     """Return `[n, S, S]` pictures after one of the `NUM_TURNS` turns; 0 leaves them."""
-    quarters, is_mirrored = turn % 4, turn >= 4  # noqa: PLR2004  # quarter turns in a circle
+    is_mirrored, quarters = divmod(turn, 4)
     return np.rot90(pictures[..., ::-1] if is_mirrored else pictures, quarters, (-2, -1))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,11 @@ from analysis.audit_page import ImageMap, audit_page
 from analysis.duplicate_verdicts import duplicate_verdicts, leaking_groups
 from analysis.duplicates import find_duplicates
 from analysis.image_map import choose_mapped, map_images
-from analysis.junk import JunkVerdict, find_junk
+from analysis.junk import find_junk
 from analysis.label_errors import NUM_FOLDS, find_label_errors, out_of_sample_probabilities
 from spaces import UserError, write_text
 from trainables import open_source, open_store
-from trainables.manifest import DROP, KEEP, NO_GROUP, REASONS, RELABEL, kept_rows, write_manifest
+from trainables.manifest import DROP, KEEP, REASONS, RELABEL, kept_rows, separated, write_manifest
 from trainables.source import NO_LABEL
 from trainables.store import ImageStore
 
@@ -39,7 +39,7 @@ Progress = Callable[[str, int, int], None]
 """Told (step, done, in all)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Audit:
     """What an audit found."""
 
@@ -51,6 +51,8 @@ class Audit:
     """What was not looked into, and why."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time taken by each step."""
+    image_map: ImageMap | None = None
+    """Alike pictures near each other; None where it was not drawn."""
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -104,9 +106,9 @@ def audit(
     threshold : float
         How sure a wrong label must be before the row is relabelled, 0..1.
     seed : int
-        Of the models that judge labels.
+        Of the models that judge labels, and of the map.
     fast : bool
-        Whether labels are left alone.
+        Whether labels are left alone and no map is drawn.
     progress : callable, optional
         Told of what is done.
 
@@ -120,12 +122,12 @@ def audit(
     store = open_store(opened, size=IMAGE_SIZE, progress=_told(progress, "decoding"))
     found = Audit(store=store, frame=kept_rows(opened.rows()))
     found.seconds["decoding"] = round(time.perf_counter() - began, 2)
-    found.mark(_undecodable(store))
+    found.mark(_drops([bad.row for bad in store.bad_rows], "undecodable", 1.0))
     with found.step("duplicates"):
         duplicates = find_duplicates(store)
     with found.step("junk"):
         junk = find_junk(store.images, store.labels, groups=duplicates.groups, seed=seed)
-    found.mark(_junk(store, junk))
+    found.mark(_drops(store.rows[junk.junk], "junk", junk.scores[junk.junk]))
     found.mark(duplicate_verdicts(duplicates, store, settled=junk.junk))
     if fast:
         found.notes.append("labels: not judged, as --fast asks")
@@ -136,10 +138,13 @@ def audit(
     found.frame.loc[is_spared & (found.frame["verdict"] == DROP), "verdict"] = KEEP
     if "label" in drop:
         found.frame.loc[found.frame["reason"] == "label", "verdict"] = DROP
+    if not fast:
+        with found.step("map"):
+            found.image_map = _map(found, seed)
     return found
 
 
-def save_audit(found: Audit, folder: Path, *, seed: int = 0, fast: bool = False) -> None:
+def save_audit(found: Audit, folder: Path) -> None:
     """Write `manifest.parquet`, `summary.json` and `audit.html` into a folder.
 
     Raises
@@ -149,13 +154,9 @@ def save_audit(found: Audit, folder: Path, *, seed: int = 0, fast: bool = False)
     """
     check_audit_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    image_map = None
-    if not fast:
-        with found.step("map"):
-            image_map = _map(found, seed)
     store = found.store
     pictures = dict(zip(store.rows.tolist(), store.images, strict=True))
-    page = audit_page(store.source, found.frame, store.class_names, pictures, image_map)
+    page = audit_page(store.source, found.frame, store.class_names, pictures, found.image_map)
     write_text(folder / "audit.html", page)
     write_text(folder / "summary.json", json.dumps(found.summary(), indent=2) + "\n")
     write_manifest(folder / "manifest.parquet", found.frame, store.fingerprint)
@@ -175,14 +176,10 @@ def _check(drop: Collection[str], threshold: float) -> None:
         raise UserError(f"--threshold: is {threshold}, but must be in 0..1; try {THRESHOLD}")
 
 
-def _undecodable(store: ImageStore) -> pd.DataFrame:
-    rows = [bad.row for bad in store.bad_rows]
-    return pd.DataFrame({"row": rows, "verdict": DROP, "reason": "undecodable", "score": 1.0})
-
-
-def _junk(store: ImageStore, junk: JunkVerdict) -> pd.DataFrame:
-    rows, scores = store.rows[junk.junk], junk.scores[junk.junk]
-    return pd.DataFrame({"row": rows, "verdict": DROP, "reason": "junk", "score": scores})
+def _drops(
+    rows: Sequence[int] | NDArray[np.int64], reason: str, score: float | NDArray[np.float64]
+) -> pd.DataFrame:
+    return pd.DataFrame({"row": rows, "verdict": DROP, "reason": reason, "score": score})
 
 
 def _judge_labels(found: Audit, threshold: float, seed: int, progress: Progress | None) -> None:
@@ -191,17 +188,16 @@ def _judge_labels(found: Audit, threshold: float, seed: int, progress: Progress 
     is_kept = (frame["verdict"] == KEEP).to_numpy()[store.rows]
     indices = np.flatnonzero(is_kept & (store.labels != NO_LABEL))
     labels, counts = np.unique(store.labels[indices], return_counts=True)
-    if len(labels) < len(store.class_names) or len(labels) < 2 or counts.min() < MIN_PER_CLASS:  # noqa: PLR2004  # telling apart takes two
+    if len(labels) < max(2, len(store.class_names)) or counts.min() < MIN_PER_CLASS:
         found.notes.append(
             f"labels: not judged, as that takes 2 classes, each of {MIN_PER_CLASS} pictures or more"
         )
         return
     groups = frame["group"].to_numpy()[store.rows[indices]]
-    alone = groups.max() + 1 + np.arange(len(groups))
     probabilities = out_of_sample_probabilities(
         store,
         indices,
-        np.where(groups == NO_GROUP, alone, groups),
+        separated(groups),
         seed=seed,
         progress=_told(progress, "labels"),
     )

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-Picture = NDArray[np.uint8]
-"""`[S, S, 3]`, red, green, blue."""
+from trainables.picture import Pixels
 
 MAX_SHOWN = 96
 """Pictures shown of each reason: those of which the audit is surest."""
@@ -38,7 +37,7 @@ def audit_page(
     title: str,
     manifest: pd.DataFrame,
     class_names: tuple[str, ...],
-    pictures: Mapping[int, Picture],
+    pictures: Mapping[int, Pixels],
     image_map: ImageMap | None = None,
 ) -> str:
     """Return the page.
@@ -52,7 +51,7 @@ def audit_page(
     class_names : tuple of str
         In the order of the labels.
     pictures : mapping
-        The picture of every row that decodes.
+        The picture, `[S, S, 3]`, of every row that decodes.
     image_map : ImageMap, optional
         Drawn where there is one.
     """
@@ -141,7 +140,7 @@ def draw_balance(manifest: pd.DataFrame, class_names: tuple[str, ...]) -> go.Fig
 
 
 def _galleries(
-    shown: pd.DataFrame, class_names: tuple[str, ...], pictures: Mapping[int, Picture]
+    shown: pd.DataFrame, class_names: tuple[str, ...], pictures: Mapping[int, Pixels]
 ) -> list[tuple[str, int, list[dict[str, str]]]]:
     """Return for each reason its name, how many rows it has, and pictures of the surest."""
     galleries = []
@@ -164,7 +163,7 @@ def _galleries(
     return galleries
 
 
-def _encode(picture: Picture, size: int) -> str:
+def _encode(picture: Pixels, size: int) -> str:
     """Return a picture as base64 of a JPEG of this side."""
     file = io.BytesIO()
     Image.fromarray(picture).resize((size, size), Image.Resampling.BOX).save(

@@ -1,6 +1,6 @@
 """What a picture looks like, in numbers, without a network: colours, textures and layout."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.picture import Pixels
+from trainables.store import Progress
 from trainables.trial_data import to_unit
 
 Descriptors = dict[str, NDArray[np.float32]]
-Progress = Callable[[int, int], None]
 
 _CHUNK = 64
 """Pictures at a time: what fits a processor's cache takes two thirds of the time."""

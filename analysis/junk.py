@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.descriptors import Descriptors, Progress, describe
+from analysis.descriptors import Descriptors, describe
 from analysis.strangeness import join_descriptors, strangeness_of
+from trainables.manifest import separated
 from trainables.picture import Pixels
+from trainables.store import Progress
 
 THRESHOLD = 0.5
 """Score from which a picture is junk."""
@@ -132,10 +134,7 @@ def distinct_rows(
     looks = np.concatenate([descriptors["thumbnail"], descriptors["moments"]], axis=1)
     member = np.unique(looks.round(2), axis=0, return_inverse=True)[1].reshape(-1)
     if groups is not None:
-        alone = np.arange(len(groups)) + groups.max(initial=0) + 1
-        _, first, group = np.unique(
-            np.where(groups >= 0, groups, alone), return_index=True, return_inverse=True
-        )
+        _, first, group = np.unique(separated(groups), return_index=True, return_inverse=True)
         member = member[first][group]
     _, first, member = np.unique(member, return_index=True, return_inverse=True)
     return first, member

@@ -1,7 +1,6 @@
 """Wrong labels: images whose class, by a model that did not see them, is another than they bear."""
 
 import os
-from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -99,26 +98,17 @@ def out_of_sample_probabilities(
     folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
     parts = list(folds.split(indices, store.labels[indices], groups))
     size = store.images.shape[1]
-    found: dict[int, Probabilities] = {}
+    probabilities = np.empty((len(indices), len(store.class_names)), np.float32)
     workers = min(NUM_FOLDS, os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = {
-            pool.submit(_judge, store.source, size, indices[learn], indices[judge], seed): number
-            for number, (learn, judge) in enumerate(parts)
+        judged_by = {
+            pool.submit(_judge, store.source, size, indices[learn], indices[judge], seed): judge
+            for learn, judge in parts
         }
-        for job in as_completed(jobs):
-            found[jobs[job]] = job.result()
+        for done, job in enumerate(as_completed(judged_by), start=1):
+            probabilities[judged_by[job]] = job.result()
             if progress:
-                progress(len(found), NUM_FOLDS)
-    return _in_order(found, (judge for _, judge in parts), len(indices))
-
-
-def _in_order(
-    found: dict[int, Probabilities], judged: Iterable[Indices], count: int
-) -> Probabilities:
-    probabilities = np.empty((count, found[0].shape[1]), np.float32)
-    for number, rows in enumerate(judged):
-        probabilities[rows] = found[number]
+                progress(done, NUM_FOLDS)
     return probabilities
 
 

@@ -3,13 +3,15 @@
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.audit_junk import Images, Kind, to_uint8
+from benchmarks.audit_junk import Images, Kind
 from trainables.picture import BadPictureError, square_pixels
+from trainables.synthetic_cells import to_uint8
 
 Labels = NDArray[np.int64]
 Rng = np.random.Generator
@@ -119,57 +121,53 @@ def plant(cells: Images, labels: Labels, junk: Mapping[str, Kind], seed: int) ->
     seed : int, 0 or more
     """
     rng = np.random.default_rng(seed)
-    files: list[File] = [jpeg(cell) for cell in cells]
-    given, truths = labels.copy(), labels.copy()
-    faults = ["" for _ in files]
-    originals = list(range(len(files)))
+    rows = [
+        _Row(jpeg(cell), int(label), int(label), "", number)
+        for number, (cell, label) in enumerate(zip(cells, labels, strict=True))
+    ]
     order = iter(rng.permutation(len(cells)).tolist())
     classes = int(labels.max()) + 1
     for row in (next(order) for _ in range(int(WRONG_LABELS * len(cells)))):
-        given[row] = (labels[row] + rng.integers(1, classes)) % classes
-        faults[row] = "label: wrong"
-    extra: list[tuple[File, int, int, str, int]] = []
+        other = int(labels[row] + rng.integers(1, classes)) % classes
+        rows[row] = rows[row]._replace(label=other, fault="label: wrong")
     for step, ways in (("exact", EXACT), ("near", NEAR), ("undecodable", UNDECODABLE)):
         for kind, way in ways.items():
             broken = step == "undecodable"
             for _ in range(NUM_UNDECODABLE_EACH if broken else NUM_COPIES_EACH):
                 row = next(order)
                 file, label = way(rng, jpeg(cells[row])), int(labels[row])
-                truth, original = (-1, -1) if broken else (label, row)
-                extra.append((file, label, truth, f"{step}: {kind}", original))
+                truth, original = (-1, len(rows)) if broken else (label, row)
+                rows.append(_Row(file, label, truth, f"{step}: {kind}", original))
     for _ in range(NUM_COPIES_EACH):
         row = next(order)
         other = int(labels[row] + rng.integers(1, classes)) % classes
-        extra.append((files[row], other, int(labels[row]), "exact: conflicting label", row))
+        rows.append(_Row(rows[row].file, other, int(labels[row]), "exact: conflicting label", row))
     rare = int(np.argmin(np.where(np.bincount(labels) > 0, np.bincount(labels), len(labels))))
     for kind, draw in junk.items():
         often = "repeat" in kind or "rephotograph" in kind
         for picture in draw(rng, cells.shape[1], NUM_REPEATS if often else NUM_JUNK_EACH, cells):
             label = rare if "in one class" in kind else int(rng.integers(classes))
-            extra.append((jpeg(picture), label, -1, f"junk: {kind}", -1))
-    return _shuffled(files, given, truths, faults, originals, extra, rng)
+            rows.append(_Row(jpeg(picture), label, -1, f"junk: {kind}", len(rows)))
+    return _shuffled(rows, rng)
 
 
-def _shuffled(  # noqa: PLR0913, PLR0917  # columns of one table
-    files: list[File],
-    given: Labels,
-    truths: Labels,
-    faults: list[str],
-    originals: list[int],
-    extra: list[tuple[File, int, int, str, int]],
-    rng: Rng,
-) -> Planted:
-    total = len(files) + len(extra)
-    order = rng.permutation(total)
-    place = np.argsort(order)
-    columns = list(zip(*extra, strict=True))
-    original = np.array([*originals, *columns[4]])
-    original = np.where(original < 0, np.arange(total), original)
-    every = [*files, *columns[0]]
+class _Row(NamedTuple):
+    """A row of what `Planted` holds."""
+
+    file: File
+    label: int
+    truth: int
+    fault: str
+    original: int
+
+
+def _shuffled(rows: list[_Row], rng: Rng) -> Planted:
+    order = rng.permutation(len(rows))
+    files, labels, truths, faults, originals = zip(*(rows[row] for row in order), strict=True)
     return Planted(
-        files=[every[row] for row in order],
-        labels=np.array([*given, *columns[1]])[order],
-        truths=np.array([*truths, *columns[2]])[order],
-        faults=np.array([*faults, *columns[3]])[order],
-        originals=place[original][order],
+        files=list(files),
+        labels=np.array(labels),
+        truths=np.array(truths),
+        faults=np.array(faults),
+        originals=np.argsort(order)[list(originals)],
     )

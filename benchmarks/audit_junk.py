@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter, zoom
 
+from trainables.synthetic_cells import to_uint8
+
 Images = NDArray[np.uint8]
 Levels = NDArray[np.float64]
 Kind = Callable[[np.random.Generator, int, int, Images], Images]
@@ -26,11 +28,6 @@ def each(draw: Callable[[np.random.Generator, int], Levels]) -> Kind:
         return np.stack([to_uint8(draw(rng, size)) for _ in range(count)])
 
     return kind
-
-
-def to_uint8(levels: Levels) -> Images:
-    """Round grey levels of 255 and clip them."""
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def color(rng: np.random.Generator) -> Levels:

@@ -43,7 +43,7 @@ def audit(
             fast=fast,
             progress=progress,
         )
-        save_audit(found, output, seed=seed, fast=fast)
+        save_audit(found, output)
     if as_json:
         print_json(found.summary())
         return

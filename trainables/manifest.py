@@ -68,12 +68,11 @@ class Manifest:
         """
         self._check(store)
         verdict, new = self._column("verdict")[store.rows], self._column("suggested_label")
-        groups = self._column("group")[store.rows]
-        alone = groups.max() + 1 + np.arange(len(groups))
+        groups = separated(self._column("group")[store.rows])
         return replace(
             store,
             labels=np.where(verdict == RELABEL, new[store.rows], store.labels),
-            contents=linked(store.contents, np.where(groups == NO_GROUP, alone, groups)),
+            contents=linked(store.contents, groups),
             kept=verdict != DROP,
         )
 
@@ -108,6 +107,12 @@ class Manifest:
                 f"{self.name}: row {row} has suggested_label {new[row]}, but relabel needs one of"
                 f" 0..{len(store.class_names) - 1}; correct it, or keep the row"
             )
+
+
+def separated(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return groups `[n]` in which whatever had none, `NO_GROUP`, is one of its own."""
+    alone = groups.max(initial=NO_GROUP) + 1 + np.arange(len(groups))
+    return np.where(groups == NO_GROUP, alone, groups)
 
 
 def kept_rows(rows: SourceRows) -> pd.DataFrame:

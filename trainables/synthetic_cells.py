@@ -109,7 +109,7 @@ def _disturb(images: Images, rng: np.random.Generator) -> Images:
     aside = images.copy()
     aside[:, :, 1:] = images[:, :, :-1]
     exposure = rng.uniform(0.94, 1.06, (len(images), 1, 1, 1))
-    return _to_uint8(aside * exposure + rng.normal(0, 2, images.shape))
+    return to_uint8(aside * exposure + rng.normal(0, 2, images.shape))
 
 
 def _draw_junk(size: int, rng: np.random.Generator) -> Images:
@@ -132,10 +132,10 @@ def _draw_chart(size: int) -> Images:
     """Draw the odd picture, coloured rings as on a lens maker's chart, uint8 [S, S, 3]."""
     axis = np.linspace(-1, 1, size)
     away = np.hypot(axis, axis[:, None])[:, :, None]
-    return _to_uint8(127.5 + 127.5 * np.sin(away * np.array([5, 7, 9])))
+    return to_uint8(127.5 + 127.5 * np.sin(away * np.array([5, 7, 9])))
 
 
-def _to_uint8(levels: NDArray[np.float64]) -> Images:
+def to_uint8(levels: NDArray[np.float64]) -> Images:
     """Round grey levels of 255 and clip them."""
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 

@@ -80,7 +80,7 @@ class TrialData:
             "manifest_fingerprint": self.decisions,
         }
 
-    @property
+    @cached_property
     def warning(self) -> str | None:
         """A line on what an audit would clear away; None where there is nothing or one was made."""
         return data_warning(self.store) if self.decisions is None else None

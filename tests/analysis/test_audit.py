@@ -55,7 +55,7 @@ def test_classes_too_small_to_judge_are_left_alone_and_said_so(source):
 
 def test_saved_audit_is_what_a_sweep_applies(source, tmp_path):
     found = audit_source(source, fast=True)
-    save_audit(found, tmp_path / "audit", fast=True)
+    save_audit(found, tmp_path / "audit")
     assert read_manifest(tmp_path / "audit/manifest.parquet").fingerprint == found.store.fingerprint
     data = load_trial_data(
         DataSpec(
@@ -71,7 +71,7 @@ def test_saved_audit_is_what_a_sweep_applies(source, tmp_path):
     assert summary["verdicts"] == {"keep": 9, "drop": 3}
     assert summary["reasons"]["duplicate"] == {"1": 1}
     with pytest.raises(UserError, match="holds an audit already"):
-        save_audit(found, tmp_path / "audit", fast=True)
+        save_audit(found, tmp_path / "audit")
 
 
 @pytest.mark.parametrize(
