@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,31 +11,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.audit_page import ImageMap, audit_page
+from analysis.audit_page import audit_page
 from analysis.duplicate_verdicts import duplicate_verdicts, leaking_groups
 from analysis.duplicates import find_duplicates
-from analysis.image_map import choose_mapped, map_images
+from analysis.image_map import ImageMap, choose_mapped, map_images
 from analysis.junk import find_junk
 from analysis.label_errors import NUM_FOLDS, find_label_errors, out_of_sample_probabilities
-from spaces import UserError, write_text
+from spaces import AuditSpec, UserError, write_text
+from spaces.verdict import DROP, KEEP, REASONS, RELABEL
 from trainables import open_source, open_store
-from trainables.manifest import DROP, KEEP, REASONS, RELABEL, kept_rows, separated, write_manifest
+from trainables.manifest import kept_rows, separated, write_manifest
 from trainables.source import NO_LABEL
 from trainables.store import ImageStore
 
 IMAGE_SIZE = 96
 """Side in pixels at which pictures are compared."""
 
-DROPPED = ("junk", "conflicting_duplicate", "duplicate", "near_duplicate")
-"""Reasons for which rows are dropped unless asked otherwise; undecodable rows always are."""
-
-THRESHOLD = 0.9
-"""How sure a wrong label must be before the row is relabelled, 0..1."""
-
 MIN_PER_CLASS = 2 * NUM_FOLDS
-"""Pictures that a class must have before its labels can be judged."""
+"""Pictures that a class must have before labels can be judged by it."""
 
-Progress = Callable[[str, int, int], None]
+StepProgress = Callable[[str, int, int], None]
 """Told (step, done, in all)."""
 
 
@@ -48,9 +43,11 @@ class Audit:
     frame: pd.DataFrame
     """The manifest, a row per row of the source."""
     notes: list[str] = field(default_factory=list)
-    """What was not looked into, and why."""
+    """What was not looked into, and why, and what needs a person's eye."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time taken by each step."""
+    leaking_groups: int = 0
+    """Groups of duplicates that lie in more than one part of the source."""
     image_map: ImageMap | None = None
     """Alike pictures near each other; None where it was not drawn."""
 
@@ -74,73 +71,71 @@ class Audit:
             reason: rows["label"].map(lambda label: names[label]).value_counts().to_dict()
             for reason, rows in self.frame.groupby("reason")
         }
-        groups = self.frame["group"].to_numpy()[self.store.rows]
         return {
             "source": self.store.source,
             "rows": len(self.frame),
             "verdicts": self.frame["verdict"].value_counts().to_dict(),
             "reasons": {reason: by_reason.get(reason, {}) for reason in REASONS},
-            "leaking_groups": len(leaking_groups(groups, self.store.parts)),
+            "leaking_groups": self.leaking_groups,
             "notes": self.notes,
             "seconds": self.seconds,
         }
 
 
 def audit(
-    source: str,
-    *,
-    drop: Collection[str] = DROPPED,
-    threshold: float = THRESHOLD,
-    seed: int = 0,
-    fast: bool = False,
-    progress: Progress | None = None,
+    source: str, spec: AuditSpec | None = None, *, progress: StepProgress | None = None
 ) -> Audit:
     """Find undecodable rows, junk, duplicates and wrong labels of a source.
+
+    Wrong labels are found by models that train in processes of their own: a script that calls this
+    must guard its main part with `if __name__ == "__main__"`.
 
     Parameters
     ----------
     source : str
         Any source of labelled pictures.
-    drop : collection of str
-        Reasons for which rows are dropped; rows with others are kept, as suspects.
-    threshold : float
-        How sure a wrong label must be before the row is relabelled, 0..1.
-    seed : int
-        Of the models that judge labels, and of the map.
-    fast : bool
-        Whether labels are left alone and no map is drawn.
+    spec : AuditSpec, optional
+        What to look for, and what to do with it; as `cytosweep audit` does by itself where None.
     progress : callable, optional
-        Told of what is done.
+        Told (step, done, in all).
 
     Raises
     ------
     UserError
-        Where a reason is unknown, the threshold is no probability, or there are no pictures.
+        Where the source cannot be read, or has no picture that decodes.
     """
-    _check(drop, threshold)
+    spec = spec or AuditSpec()
     opened, began = open_source(source), time.perf_counter()
     store = open_store(opened, size=IMAGE_SIZE, progress=_told(progress, "decoding"))
     found = Audit(store=store, frame=kept_rows(opened.rows()))
     found.seconds["decoding"] = round(time.perf_counter() - began, 2)
     found.mark(_drops([bad.row for bad in store.bad_rows], "undecodable", 1.0))
     with found.step("duplicates"):
-        duplicates = find_duplicates(store)
+        told = _told(progress, "duplicates")
+        duplicates = find_duplicates(store, turned=spec.turned, progress=told)
+    found.frame.loc[store.rows, "group"] = duplicates.groups
     with found.step("junk"):
-        junk = find_junk(store.images, store.labels, groups=duplicates.groups, seed=seed)
+        told = _told(progress, "junk")
+        junk = find_junk(
+            store.images, store.labels, groups=duplicates.groups, seed=spec.seed, progress=told
+        )
     found.mark(_drops(store.rows[junk.junk], "junk", junk.scores[junk.junk]))
     found.mark(duplicate_verdicts(duplicates, store, settled=junk.junk))
-    if fast:
+    is_spared = ~found.frame["reason"].isin([*spec.drop, "undecodable"])
+    found.frame.loc[is_spared, "verdict"] = KEEP
+    _note_leaks(found)
+    if spec.fast:
         found.notes.append("labels: not judged, as --fast asks")
     else:
         with found.step("labels"):
-            _judge_labels(found, threshold, seed, progress)
-    is_spared = ~found.frame["reason"].isin([*drop, "undecodable"])
-    found.frame.loc[is_spared & (found.frame["verdict"] == DROP), "verdict"] = KEEP
-    if "label" in drop:
+            _judge_labels(found, spec, progress)
+    if "label" in spec.drop:
         found.frame.loc[found.frame["reason"] == "label", "verdict"] = DROP
-    if not fast:
+    if not (found.frame["verdict"] != DROP).any():
+        found.notes.append("nothing is kept: look at audit.html, and edit the manifest's verdicts")
+    if not spec.fast:
         with found.step("map"):
-            found.image_map = _map(found, seed)
+            found.image_map = _map(found, spec.seed, progress)
     return found
 
 
@@ -154,26 +149,19 @@ def save_audit(found: Audit, folder: Path) -> None:
     """
     check_audit_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    store = found.store
-    pictures = dict(zip(store.rows.tolist(), store.images, strict=True))
-    page = audit_page(store.source, found.frame, store.class_names, pictures, found.image_map)
+    page = audit_page(found.store, found.frame, notes=found.notes, image_map=found.image_map)
     write_text(folder / "audit.html", page)
     write_text(folder / "summary.json", json.dumps(found.summary(), indent=2) + "\n")
-    write_manifest(folder / "manifest.parquet", found.frame, store.fingerprint)
+    write_manifest(folder / "manifest.parquet", found.frame, found.store.fingerprint)
 
 
 def check_audit_folder(folder: Path) -> None:
-    """Raise a `UserError` where an audit must not be written into a folder."""
-    if (folder / "manifest.parquet").exists() or (folder.exists() and not folder.is_dir()):
-        raise UserError(f"{folder}: holds an audit already, or is a file; give another folder")
-
-
-def _check(drop: Collection[str], threshold: float) -> None:
-    for reason in drop:
-        if reason not in REASONS:
-            raise UserError(f"--drop: {reason!r} is no reason; give some of {', '.join(REASONS)}")
-    if not 0 <= threshold <= 1:
-        raise UserError(f"--threshold: is {threshold}, but must be in 0..1; try {THRESHOLD}")
+    """Raise a `UserError` where an audit must not, or cannot, be written into a folder."""
+    if (folder / "manifest.parquet").exists():
+        raise UserError(f"{folder}: holds an audit already; give another folder")
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise UserError(f"{folder}: cannot be made, {above} is no folder; give another folder")
 
 
 def _drops(
@@ -182,47 +170,69 @@ def _drops(
     return pd.DataFrame({"row": rows, "verdict": DROP, "reason": reason, "score": score})
 
 
-def _judge_labels(found: Audit, threshold: float, seed: int, progress: Progress | None) -> None:
-    """Mark labels that a model which did not learn from them finds wrong."""
+def _note_leaks(found: Audit) -> None:
+    """Count the groups that lie in several parts of the source, and say so."""
+    groups = found.frame["group"].to_numpy()[found.store.rows]
+    found.leaking_groups = len(leaking_groups(groups, found.store.parts))
+    if found.leaking_groups:
+        parts = ", ".join(np.unique(found.store.parts))
+        found.notes.append(
+            f"leaks: {found.leaking_groups} groups of duplicates lie in more than one part of the"
+            f" source ({parts}); only the lowest row of each is kept, unless --drop says otherwise"
+        )
+
+
+def _judge_labels(found: Audit, spec: AuditSpec, progress: StepProgress | None) -> None:
+    """Mark labels that a model which did not learn from them finds wrong.
+
+    Pictures for tests are neither learned from nor judged: a search must not know them.
+    """
     store, frame = found.store, found.frame
     is_kept = (frame["verdict"] == KEEP).to_numpy()[store.rows]
-    indices = np.flatnonzero(is_kept & (store.labels != NO_LABEL))
-    labels, counts = np.unique(store.labels[indices], return_counts=True)
-    if len(labels) < max(2, len(store.class_names)) or counts.min() < MIN_PER_CLASS:
-        found.notes.append(
-            f"labels: not judged, as that takes 2 classes, each of {MIN_PER_CLASS} pictures or more"
-        )
+    indices = np.flatnonzero(is_kept & store.is_searched & (store.labels != NO_LABEL))
+    counts = np.bincount(store.labels[indices], minlength=len(store.class_names))
+    classes = np.flatnonzero(counts >= MIN_PER_CLASS)
+    small = [store.class_names[label] for label in np.flatnonzero(counts < MIN_PER_CLASS)]
+    rule = f"as fewer than {MIN_PER_CLASS} pictures are left of {', '.join(small)}"
+    if len(classes) < 2:  # noqa: PLR2004  # mistaking takes two
+        found.notes.append(f"labels: not judged, {rule if small else 'as there is one class'}")
         return
-    groups = frame["group"].to_numpy()[store.rows[indices]]
+    if small:
+        found.notes.append(f"labels: some not judged, {rule}")
+    indices = indices[np.isin(store.labels[indices], classes)]
     probabilities = out_of_sample_probabilities(
         store,
         indices,
-        separated(groups),
-        seed=seed,
+        separated(frame["group"].to_numpy()[store.rows[indices]]),
+        seed=spec.seed,
         progress=_told(progress, "labels"),
-    )
-    errors = find_label_errors(store.labels[indices], probabilities)
-    is_sure = errors.score >= threshold
+    )[:, classes]
+    errors = find_label_errors(np.searchsorted(classes, store.labels[indices]), probabilities)
+    is_sure = errors.score >= spec.threshold
     suspects = pd.DataFrame(
         {
             "row": store.rows[indices],
             "verdict": np.where(is_sure, RELABEL, KEEP),
             "reason": "label",
             "score": errors.score,
-            "suggested_label": errors.suggested,
+            "suggested_label": classes[errors.suggested],
         }
     )
     found.mark(suspects[errors.is_suspect])
 
 
-def _map(found: Audit, seed: int) -> ImageMap | None:
+def _map(found: Audit, seed: int, progress: StepProgress | None) -> ImageMap | None:
     store = found.store
     is_marked: NDArray[np.bool_] = found.frame["reason"].notna().to_numpy()[store.rows]
     chosen = choose_mapped(is_marked, seed)
+    if progress:
+        progress("map", 0, 1)
     points = map_images(store.images[chosen], seed)
+    if progress:
+        progress("map", 1, 1)
     return None if points is None else ImageMap(rows=store.rows[chosen], points=points)
 
 
-def _told(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
+def _told(progress: StepProgress | None, step: str) -> Callable[[int, int], None] | None:
     """Return a function that tells of one step."""
     return progress and (lambda done, total: progress(step, done, total))

@@ -2,77 +2,70 @@
 
 import base64
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment
-from markupsafe import Markup
-from numpy.typing import NDArray
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from analysis.image_map import ImageMap
+from spaces.verdict import DROP, KEEP, RELABEL
 from trainables.picture import Pixels
+from trainables.store import ImageStore
 
 MAX_SHOWN = 96
-"""Pictures shown of each reason: those of which the audit is surest."""
+"""Pictures shown of each reason: the first groups of duplicates, else the surest findings."""
 
+_OF_GROUPS = ("conflicting_duplicate", "duplicate", "near_duplicate")
 _MAP_PX, _GALLERY_PX = 32, 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageMap:
-    """Images in the plane, alike ones near each other."""
-
-    rows: NDArray[np.int64]
-    """`[n]`, rows of the manifest."""
-    points: NDArray[np.float32]
-    """`[n, 2]`."""
-
-
 def audit_page(
-    title: str,
+    store: ImageStore,
     manifest: pd.DataFrame,
-    class_names: tuple[str, ...],
-    pictures: Mapping[int, Pixels],
+    *,
+    notes: Sequence[str] = (),
     image_map: ImageMap | None = None,
 ) -> str:
     """Return the page.
 
     Parameters
     ----------
-    title : str
-        The source, as its user named it.
+    store : ImageStore
+        The pictures that decode.
     manifest : DataFrame
         One row per row of the source, as `trainables.manifest` has it.
-    class_names : tuple of str
-        In the order of the labels.
-    pictures : mapping
-        The picture, `[S, S, 3]`, of every row that decodes.
+    notes : sequence of str
+        What the reader is to know.
     image_map : ImageMap, optional
         Drawn where there is one.
     """
+    class_names = store.class_names
+    pictures = dict(zip(store.rows.tolist(), store.images, strict=True))
+    unreadable = {bad.row: bad.reason for bad in store.bad_rows}
     template = files("analysis").joinpath("audit_page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     shown = manifest.assign(verdict=_verdicts(manifest), name=_names(manifest, class_names))
     return environment.from_string(template).render(
-        title=title,
+        title=store.source,
         num_rows=len(manifest),
         counts=shown.groupby(["verdict", "reason"], dropna=False).size().reset_index().values,
-        plotly=Markup(get_plotlyjs()),
-        image_map=image_map and Markup(_draw_map(shown, image_map).to_json()),
+        notes=notes,
+        plotly=get_plotlyjs(),
+        image_map=image_map and _script(_draw_map(shown, image_map)),
         thumbnails=[_encode(pictures[row], _MAP_PX) for row in image_map.rows] if image_map else [],
-        balance=Markup(draw_balance(manifest, class_names).to_json()),
-        galleries=_galleries(shown, class_names, pictures),
+        balance=_script(draw_balance(manifest, class_names)),
+        galleries=_galleries(shown, class_names, pictures, unreadable),
     )
 
 
 def _verdicts(manifest: pd.DataFrame) -> pd.Series:
     """Return each row's verdict; of rows to keep, those with a reason are only suspected."""
-    is_suspected = (manifest["verdict"] == "keep") & manifest["reason"].notna()
+    is_suspected = (manifest["verdict"] == KEEP) & manifest["reason"].notna()
     return manifest["verdict"].mask(is_suspected, "suspected").rename("verdict")
 
 
@@ -93,7 +86,7 @@ def _draw_map(shown: pd.DataFrame, image_map: ImageMap) -> go.Figure:
                     y=points[:, 1],
                     name=str(value),
                     mode="markers",
-                    marker={"size": 4 if what == "name" or value == "keep" else 7, "opacity": 0.7},
+                    marker={"size": 4 if what == "name" or value == KEEP else 7, "opacity": 0.7},
                     customdata=members.index,
                     text=[
                         f"row {row.row}: {row.name_}, {row.verdict}"
@@ -125,11 +118,11 @@ def _draw_map(shown: pd.DataFrame, image_map: ImageMap) -> go.Figure:
 def draw_balance(manifest: pd.DataFrame, class_names: tuple[str, ...]) -> go.Figure:
     """Draw how many images of each class there are, before and after the verdicts' effect."""
     relabelled = manifest["label"].where(
-        manifest["verdict"] != "relabel", manifest["suggested_label"]
+        manifest["verdict"] != RELABEL, manifest["suggested_label"]
     )
     bars = {
         "before": manifest.loc[manifest["label"] >= 0, "label"],
-        "after": relabelled[(manifest["verdict"] != "drop") & (relabelled >= 0)],
+        "after": relabelled[(manifest["verdict"] != DROP) & (relabelled >= 0)],
     }
     figure = go.Figure()
     for name, labels in bars.items():
@@ -139,23 +132,34 @@ def draw_balance(manifest: pd.DataFrame, class_names: tuple[str, ...]) -> go.Fig
     return figure
 
 
+def _script(figure: go.Figure) -> str:
+    """Return a figure as it stands in a script, which no name of a class may end."""
+    return str(figure.to_json()).replace("</", "<\\/")
+
+
 def _galleries(
-    shown: pd.DataFrame, class_names: tuple[str, ...], pictures: Mapping[int, Pixels]
+    shown: pd.DataFrame,
+    class_names: tuple[str, ...],
+    pictures: Mapping[int, Pixels],
+    unreadable: Mapping[int, str],
 ) -> list[tuple[str, int, list[dict[str, str]]]]:
-    """Return for each reason its name, how many rows it has, and pictures of the surest."""
+    """Return for each reason its name, how many rows it has, and pictures of the first."""
     galleries = []
     for reason, members in shown.groupby("reason", sort=False):
-        visible = members[members["row"].isin(pictures.keys())]
-        order = ["group", "row"] if visible["group"].ge(0).all() else ["score"]
-        surest = visible.sort_values(order, ascending=len(order) > 1).head(MAX_SHOWN)
+        if reason in _OF_GROUPS:  # beside what stays of their groups
+            kept = shown[shown["reason"].isna() & shown["group"].isin(members["group"])]
+            first = pd.concat([members, kept]).sort_values(["group", "row"]).head(MAX_SHOWN)
+        else:
+            first = members.sort_values("score", ascending=False).head(MAX_SHOWN)
         cards = [
             {
-                "picture": _encode(pictures[row], _GALLERY_PX),
+                "picture": _encode(pictures[row], _GALLERY_PX) if row in pictures else "",
                 "verdict": str(verdict),
                 "caption": f"{row} {name}"
-                + (f" → {class_names[suggested]}" if suggested >= 0 else ""),
+                + (f" → {class_names[suggested]}" if suggested >= 0 else "")
+                + (f": {unreadable[row]}" if row in unreadable else ""),
             }
-            for row, verdict, name, suggested in surest[
+            for row, verdict, name, suggested in first[
                 ["row", "verdict", "name", "suggested_label"]
             ].itertuples(index=False, name=None)
         ]

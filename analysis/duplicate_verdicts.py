@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.duplicates import Duplicates, Indices
-from trainables.manifest import DROP, KEEP, NO_GROUP, RELABEL
+from spaces.verdict import DROP, KEEP, RELABEL
+from trainables.manifest import NO_GROUP
 from trainables.source import NO_LABEL
 from trainables.store import ImageStore
 
@@ -17,8 +18,8 @@ def duplicate_verdicts(
 ) -> pd.DataFrame:
     """Return the verdicts on all pictures that have a duplicate.
 
-    The lowest row of a group stays. Where labels disagree, it takes the label of more than half of
-    the group; without such a label the whole group is dropped.
+    The lowest row of a group stays, under the label of more than half of those that have one; where
+    labels disagree and none has that many, the whole group is dropped.
 
     Parameters
     ----------
@@ -31,9 +32,9 @@ def duplicate_verdicts(
     Returns
     -------
     DataFrame
-        row, verdict, reason, group, score and suggested_label of a manifest.
+        row, verdict, reason, score and suggested_label of a manifest.
     """
-    columns = ["row", "verdict", "reason", "group", "score", "suggested_label"]
+    columns = ["row", "verdict", "reason", "score", "suggested_label"]
     rows = [
         (int(store.rows[index]), *verdict)
         for members in _members(found.groups, settled)
@@ -54,24 +55,37 @@ def leaking_groups(groups: Indices, parts: NDArray[np.str_]) -> Indices:
 
 def _judged(
     found: Duplicates, store: ImageStore, members: Indices
-) -> Iterator[tuple[str, str | None, int, float, int]]:
-    """Yield verdict, reason, group, score and suggested label of the members of one group."""
-    group, own = int(found.groups[members[0]]), int(store.labels[members[0]])
-    known = store.labels[members][store.labels[members] != NO_LABEL]
-    labels, counts = np.unique(known, return_counts=True)
-    is_conflict = len(labels) > 1
+) -> Iterator[tuple[str, str | None, float, int]]:
+    """Yield verdict, reason, score and suggested label of the members of one group."""
+    labels = store.labels[members]
+    is_conflict = len(set(labels.tolist()) - {NO_LABEL}) > 1
     reason = "conflicting_duplicate" if is_conflict else None
-    first, suggested = KEEP, -1
-    if is_conflict and 2 * counts.max() <= len(known):
-        first = DROP
-    elif is_conflict and labels[counts.argmax()] != own:
-        first, suggested = RELABEL, int(labels[counts.argmax()])
-    yield first, reason, group, float(found.scores[members[0]]) if reason else 0.0, suggested
+    agreed = _majority(store, members)
+    own = int(labels[0])
+    if agreed is None:
+        yield (DROP if is_conflict else KEEP), reason, float(found.scores[members[0]]), -1
+    elif agreed != own:
+        yield RELABEL, reason or "duplicate", float(found.scores[members[0]]), agreed
+    else:
+        yield KEEP, reason, float(found.scores[members[0]]) if reason else 0.0, -1
     seen = {int(found.same[members[0]])}
     for index in members[1:]:
         kind = "duplicate" if int(found.same[index]) in seen else "near_duplicate"
         seen.add(int(found.same[index]))
-        yield DROP, reason or kind, group, float(found.scores[index]), -1
+        yield DROP, reason or kind, float(found.scores[index]), -1
+
+
+def _majority(store: ImageStore, members: Indices) -> int | None:
+    """Return the label of more than half of those that have one; None where there is none.
+
+    No label of a picture for tests counts beside those of pictures that a search may look at.
+    """
+    searched = members[store.is_searched[members]]
+    known = store.labels[searched if len(searched) else members]
+    labels, counts = np.unique(known[known != NO_LABEL], return_counts=True)
+    if len(labels) and 2 * counts.max() > counts.sum():
+        return int(labels[counts.argmax()])
+    return None
 
 
 def _members(groups: Indices, settled: NDArray[np.bool_] | None) -> list[Indices]:

@@ -21,10 +21,11 @@ from analysis.spectrum import spectra
 from trainables.manifest import NO_GROUP
 from trainables.picture import Pixels
 from trainables.split import linked
-from trainables.store import ImageStore
+from trainables.store import ImageStore, Progress
 
 Indices = NDArray[np.int64]
 
+_NUM_STAGES = 3
 _NUM_NEIGHBOURS = 16
 _NUM_COMPONENTS = 16
 _COARSE, _MIDDLE, _FINE = 16, 48, 96
@@ -52,7 +53,9 @@ class Duplicates:
     group; 0 without a group."""
 
 
-def find_duplicates(store: ImageStore, *, turned: bool = False) -> Duplicates:
+def find_duplicates(
+    store: ImageStore, *, turned: bool = False, progress: Progress | None = None
+) -> Duplicates:
     """Find exact duplicates, and re-encoded, brightened, darkened or slightly shifted ones.
 
     Candidates are the nearest pictures by their spectra; of these, the ones stay whose grey levels
@@ -63,13 +66,22 @@ def find_duplicates(store: ImageStore, *, turned: bool = False) -> Duplicates:
     store : ImageStore
     turned : bool
         Whether a mirrored picture, or one after quarter turns, is a duplicate too.
+    progress : callable, optional
+        Told (stages done, stages in all).
     """
+    tell = progress or (lambda _done, _total: None)
     same = linked(store.contents, _pixel_hashes(store.images))
+    tell(1, _NUM_STAGES)
     _, firsts, counts = np.unique(same, return_index=True, return_counts=True)
     scores = np.zeros(len(same))
-    pairs, correlations = _near_pairs(store.images, np.sort(firsts), NUM_TURNS if turned else 1)
-    for side in (0, 1):
-        np.maximum.at(scores, pairs[:, side], correlations)
+    coarse = grey_pictures(store.images, min(store.images.shape[1], _COARSE))
+    candidates = _candidates(store.images, coarse, np.sort(firsts))
+    tell(2, _NUM_STAGES)
+    num_turns = NUM_TURNS if turned else 1
+    pairs, correlations = _alike(store.images, coarse, candidates, num_turns)
+    tell(_NUM_STAGES, _NUM_STAGES)
+    for side in (0, 1):  # rounding leaves correlations a little above 1
+        np.maximum.at(scores, pairs[:, side], np.minimum(correlations, 1.0))
     scores[counts[same] > 1] = 1.0
     links = np.concatenate([pairs, np.stack([firsts[same], np.arange(len(same))], axis=1)])
     return Duplicates(groups=_groups(links, len(same)), same=same, scores=scores)
@@ -91,19 +103,21 @@ def _groups(links: Pairs, number: int) -> Indices:
     return groups
 
 
-def _near_pairs(images: Pixels, chosen: Indices, num_turns: int) -> tuple[Pairs, Floats]:
-    """Return the near duplicates among the chosen pictures, and how they correlate."""
-    side = images.shape[1]
-    if side < _COARSE:  # so few pixels are alike by chance
-        return np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.float32)
-    coarse = grey_pictures(images, _COARSE)
+def _candidates(images: Pixels, coarse: Floats, chosen: Indices) -> Pairs:
+    """Return pairs of the chosen pictures that are near each other by their spectra."""
+    if images.shape[1] < _COARSE:  # so few pixels are alike by chance
+        return np.empty((0, 2), dtype=np.int64)
     chosen = chosen[coarse[chosen].std(axis=(1, 2)) >= _LEAST_CONTRAST]
-    pairs = chosen[_neighbours(spectra(images)[chosen])]
+    return np.asarray(chosen[_neighbours(spectra(images)[chosen])], dtype=np.int64)
+
+
+def _alike(images: Pixels, coarse: Floats, pairs: Pairs, num_turns: int) -> tuple[Pairs, Floats]:
+    """Return the pairs that are one picture, and how they correlate."""
     scores, turns = best_turns(coarse, pairs, num_turns)
     good = scores >= _LEAST_COARSE
     pairs, turns = pairs[good], turns[good]
     for size, least in ((_MIDDLE, _LEAST_MIDDLE), (_FINE, _LEAST_FINE)):
-        scores = shifted_correlations(images, pairs, turns, min(side, size))
+        scores = shifted_correlations(images, pairs, turns, min(images.shape[1], size))
         good = scores >= least
         pairs, turns, scores = pairs[good], turns[good], scores[good]
     return pairs, scores

@@ -82,6 +82,9 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model folder on a data source and log that this was done.
 
+    Where the model learned from other images of this source, the manifest that it was trained with
+    says what is left out here, and under which labels the rest counts.
+
     Parameters
     ----------
     model : Path
@@ -105,6 +108,8 @@ def evaluate(
     name, part = split_part(data)
     source = open_source(name)
     store = open_store(source, size=card.image_size, resize=card.resize, progress=progress)
+    if store.fingerprint == card.data_fingerprint:
+        store = _cleaned(store, card)
     indices, seen = _test_indices(store, part, card)
     view = _relabelled(clean_view(store, indices), store, card)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -189,21 +194,21 @@ def _test_indices(store: ImageStore, part: str | None, card: ModelCard) -> tuple
     is_own = store.fingerprint == card.data_fingerprint
     has = set(store.parts.tolist()) - {""}
     if part in has or (part is None and "test" in has):
-        indices = np.flatnonzero(store.parts == (part or "test"))
+        indices = np.flatnonzero(store.kept & (store.parts == (part or "test")))
         return indices, is_own and part in ("train", "validation")
     if is_own and not has and (part or card.data.split.test > 0):
-        split = split_store(_cleaned(store, card), card.data.split)
+        split = split_store(store, card.data.split)
         own = {"train": split.train, "validation": split.validation, "test": split.test}
         if len(own.get(part or "test", [])):
             return own[part or "test"], part in ("train", "validation")
     if part is not None:
         known = ", ".join(sorted(has)) or "no parts"
         raise DataError(f"{store.source}: has no part {part}; it has {known}")
-    return np.arange(len(store.labels)), is_own
+    return np.flatnonzero(store.kept), is_own
 
 
 def _cleaned(store: ImageStore, card: ModelCard) -> ImageStore:
-    """Return the store as the model's trial had it before it was split."""
+    """Return the store of the model's own data as its trial had it before they were split."""
     if card.data.keep is None:
         return store
     manifest = read_manifest(Path(card.data.keep))

@@ -1,5 +1,7 @@
 """A map of images: alike ones near each other, for a person to look at."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,6 +17,16 @@ _NUM_COMPONENTS = 50
 _PERPLEXITY = 30.0
 _FEWEST = 5
 _THUMBNAIL_PX = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMap:
+    """Images in the plane, alike ones near each other."""
+
+    rows: NDArray[np.int64]
+    """`[n]`, rows of the manifest."""
+    points: NDArray[np.float32]
+    """`[n, 2]`."""
 
 
 def choose_mapped(is_marked: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:

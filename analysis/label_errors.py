@@ -1,7 +1,7 @@
 """Wrong labels: images whose class, by a model that did not see them, is another than they bear."""
 
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -17,7 +17,7 @@ from trainables.metrics import Probabilities
 from trainables.prediction import BATCH, predict
 from trainables.split import Split
 from trainables.store import ImageStore, Progress
-from trainables.training import steps_per_epoch
+from trainables.training import Report, steps_per_epoch
 from trainables.trial_data import channel_statistics, clean_view
 
 NUM_FOLDS = 4
@@ -93,26 +93,35 @@ def out_of_sample_probabilities(
     seed : int
         Of the folds and the models.
     progress : callable, optional
-        Told (folds done, folds in all).
+        Told (epochs done, epochs in all) of the four models together.
     """
     folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
     parts = list(folds.split(indices, store.labels[indices], groups))
     size = store.images.shape[1]
     probabilities = np.empty((len(indices), len(store.class_names)), np.float32)
     workers = min(NUM_FOLDS, os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        judged_by = {
-            pool.submit(_judge, store.source, size, indices[learn], indices[judge], seed): judge
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(workers, context) as pool:
+        epochs = manager.Queue()
+        jobs = {
+            pool.submit(
+                _judge, store.source, size, indices[learn], indices[judge], seed, epochs.put
+            ): judge
             for learn, judge in parts
         }
-        for done, job in enumerate(as_completed(judged_by), start=1):
-            probabilities[judged_by[job]] = job.result()
+        running = set(jobs)
+        while running:
+            _, running = wait(running, timeout=1)
             if progress:
-                progress(done, NUM_FOLDS)
+                progress(epochs.qsize(), NUM_FOLDS * _SPEC.epochs)
+        for job, judge in jobs.items():
+            probabilities[judge] = job.result()
     return probabilities
 
 
-def _judge(source: str, size: int, learn: Indices, judge: Indices, seed: int) -> Probabilities:
+def _judge(
+    source: str, size: int, learn: Indices, judge: Indices, seed: int, report: Report
+) -> Probabilities:
     """Train on some images of a source and return the probabilities of others."""
     torch.set_num_threads(1)
     store = open_store(open_source(source), size=size)
@@ -122,6 +131,6 @@ def _judge(source: str, size: int, learn: Indices, judge: Indices, seed: int) ->
     data = TrialData(spec=spec, store=store, split=split, mean=mean, std=std)
     steps = _SPEC.epochs * steps_per_epoch(len(learn), _SPEC.batch_size)
     plan = TrainPlan(spec=_SPEC, objective="val_accuracy", seed=seed, steps=steps)
-    model = train(plan, data, (), lambda _: None)
+    model = train(plan, data, (), report)
     view = clean_view(store, judge)
     return predict(model, view.batches(BATCH), torch.device("cpu"), tta=_SPEC.tta)

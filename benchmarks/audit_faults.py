@@ -3,9 +3,11 @@
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -38,6 +40,11 @@ class Planted:
     """`[N]`, empty, or a step and a kind, such as `junk: text`."""
     originals: Labels
     """`[N]`, the row of the picture that the row is a copy of, or the row itself."""
+
+    def save(self, path: Path) -> None:
+        """Write the faulty set in Hugging Face's image layout."""
+        pictures = [{"bytes": file, "path": None} for file in self.files]
+        pd.DataFrame({"image": pictures, "label": self.labels}).to_parquet(path)
 
     def pixels(self, size: int) -> tuple[Images, Labels]:
         """Return the pictures that decode, uint8 `[M, S, S, 3]`, and their rows, `[M]`."""

@@ -7,6 +7,7 @@ import typer
 
 from cytosweep.console import err, out, print_frame, print_json, progress_bars
 from cytosweep.sweep_commands import JsonOption
+from spaces import AuditSpec
 
 
 def audit(
@@ -16,11 +17,14 @@ def audit(
     ],
     drop: Annotated[
         str, typer.Option(help="Reasons to drop rows for, with commas; others are suspects.")
-    ] = "junk,conflicting_duplicate,duplicate,near_duplicate",
+    ] = ",".join(AuditSpec.drop),
     threshold: Annotated[
         float, typer.Option(help="How sure a wrong label must be to be replaced, 0..1.")
-    ] = 0.9,
+    ] = AuditSpec.threshold,
     seed: Annotated[int, typer.Option(help="Of the models that judge labels, and of the map.")] = 0,
+    turned: Annotated[
+        bool, typer.Option("--turned", help="Mirrored and turned pictures are duplicates, too.")
+    ] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Judge no labels and draw no map.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,15 +38,15 @@ def audit(
     from analysis import check_audit_folder, save_audit
 
     check_audit_folder(output)
+    spec = AuditSpec(
+        drop=tuple(reason.strip() for reason in drop.split(",") if reason.strip()),
+        threshold=threshold,
+        seed=seed,
+        fast=fast,
+        turned=turned,
+    )
     with progress_bars() as progress:
-        found = audit_source(
-            data,
-            drop=[reason for reason in drop.split(",") if reason],
-            threshold=threshold,
-            seed=seed,
-            fast=fast,
-            progress=progress,
-        )
+        found = audit_source(data, spec, progress=progress)
         save_audit(found, output)
     if as_json:
         print_json(found.summary())

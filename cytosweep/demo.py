@@ -1,4 +1,4 @@
-"""The whole story on drawn cells: sweep, table, choice, retraining, evaluation, export."""
+"""The whole story on drawn cells: audit, sweep, table, choice, retraining, evaluation, export."""
 
 import time
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytosweep import model_commands
+from cytosweep.audit_command import audit
 from cytosweep.console import err, out, print_frame, progress_bar
 from cytosweep.trial_commands import print_leaders
 
@@ -32,27 +33,31 @@ def demo(
 
     began = time.monotonic()
     run = run or _free(Path("runs") / "demo")
-    sweep_file = _sweep_file(run)
+    sweep_file, audit_folder = _sweep_file(run), _audit_folder(run)
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise UserError(f"{run}: is not empty; give another --run")
-    if sweep_file.exists():
-        raise UserError(f"{sweep_file}: exists already; remove it, or give another --run")
+    for beside in (sweep_file, audit_folder):
+        if beside.exists():
+            raise UserError(f"{beside}: exists already; remove it, or give another --run")
     run.parent.mkdir(parents=True, exist_ok=True)
     write_text(sweep_file, preset_text("quickstart"))
 
-    _title(f"1. A sweep: cytosweep launch {sweep_file} --run {run}")
+    _title(f"1. The data: cytosweep audit {_DATA} -o {audit_folder} --fast")
+    audit(_DATA, audit_folder, fast=True)
+    keep = f"data.keep={audit_folder}/manifest.parquet"
+    _title(f"2. A sweep: cytosweep launch {sweep_file} --run {run} --set {keep}")
     with progress_bar("drawing cells") as progress:
-        sweep = load_sweep(sweep_file, backbones=backbone_names())
+        sweep = load_sweep(sweep_file, [keep], backbones=backbone_names())
         launch(sweep, run, console=err, progress=progress)
     table = TrialTable(run)
-    _title(f"2. The trial table: cytosweep trials {run} --sort -objective")
+    _title(f"3. The trial table: cytosweep trials {run} --sort -objective")
     print_leaders(table)
     _tell_what_clean_validation_would_choose(table)
-    _title(f"3. The choice: cytosweep select {run} --family any")
+    _title(f"4. The choice: cytosweep select {run} --family any")
     model_commands.select(run, family="any")
-    _title(f"4. On all images: cytosweep retrain {run}")
+    _title(f"5. On all images: cytosweep retrain {run}")
     model_commands.retrain(run)
-    _title(f"5. On images nobody has seen: cytosweep evaluate {run}/best {_DATA}#test")
+    _title(f"6. On images nobody has seen: cytosweep evaluate {run}/best {_DATA}#test")
     model_commands.print_evaluation(evaluate(run / "best", f"{_DATA}#test"))
     shifted = evaluate(run / "best", f"{_DATA}#shifted")
     low, high = shifted.accuracy_ci95
@@ -60,7 +65,7 @@ def demo(
         f"from another laboratory, {_DATA}#shifted: accuracy {shifted.accuracy:.4f}"
         f" (95 % interval {low:.4f} to {high:.4f})"
     )
-    _title(f"6. To ship it: cytosweep export {run} -o {run}/export")
+    _title(f"7. To ship it: cytosweep export {run} -o {run}/export")
     model_commands.export(run, run / "export")
     out.print(f"done in {time.monotonic() - began:.0f} s")
 
@@ -99,7 +104,7 @@ def _free(run: Path) -> Path:
     """Return `run`, or the first of `run-2`, `run-3`, ... that does not exist."""
     number = 1
     candidate = run
-    while candidate.exists() or _sweep_file(candidate).exists():
+    while any(path(candidate).exists() for path in (Path, _sweep_file, _audit_folder)):
         number += 1
         candidate = run.with_name(f"{run.name}-{number}")
     return candidate
@@ -109,6 +114,11 @@ def _sweep_file(run: Path) -> Path:
     """Return the sweep file beside a run folder."""
     run = run.absolute() if run == Path() else run  # "." has no name
     return run.with_name(f"{run.name}.yaml")
+
+
+def _audit_folder(run: Path) -> Path:
+    """Return the folder of the audit beside a run folder."""
+    return _sweep_file(run).with_name(f"{_sweep_file(run).stem}-audit")
 
 
 def _title(text: str) -> None:

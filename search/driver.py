@@ -72,6 +72,7 @@ def launch(
         After SIGINT or SIGTERM, once everything is saved.
     """
     paths = check_launch(sweep, run)
+    stopper = SweepStopper(sweep.search.time_budget)
     data = load_trial_data(sweep.data, progress=progress)
     if console and data.warning:
         console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
@@ -81,7 +82,7 @@ def launch(
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
     try:
         with run_lock(paths.lock):
-            _run(paths, sweep, address, console)
+            _run(paths, sweep, stopper, address, console)
     except UserError:
         shutil.rmtree(paths.root)
         if was_there:
@@ -141,16 +142,18 @@ def resume(
         raise SweepError([f"--set {frozen[0]}: a run keeps its meaning; only {known} may change"])
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
     check_models(sweep)
+    stopper = SweepStopper(sweep.search.time_budget)
     data = load_trial_data(sweep.data, progress=progress)
     check_data(paths, sweep.data, data.fingerprints)
     with run_lock(paths.lock):
-        _run(paths, sweep, address, console, overrides)
+        _run(paths, sweep, stopper, address, console, overrides)
     return paths
 
 
 def _run(
     paths: RunPaths,
     sweep: SweepSpec,
+    stopper: SweepStopper,
     address: str | None,
     console: Console | None,
     overrides: Sequence[str] | None = None,
@@ -159,7 +162,6 @@ def _run(
 
     `overrides` are those of a resume, which the run hears of once Ray is up and trials fit.
     """
-    stopper = SweepStopper(sweep.search.time_budget)
     study = SweepStudy(paths, sweep)
     with (
         _interrupts(stopper),

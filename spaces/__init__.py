@@ -1,6 +1,7 @@
 """The nouns all packages share: search space, sweep, trial record, run folder."""
 
 from spaces.atomic import recover, replacing, restore, write_text
+from spaces.audit_spec import AuditSpec
 from spaces.data_spec import DataSpec, Resize, SplitSpec
 from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
@@ -34,6 +35,7 @@ from spaces.table import (
 from spaces.trial_spec import TestTimeAugmentation, TrialSpec, ValidationViews
 
 __all__ = [
+    "AuditSpec",
     "DataSpec",
     "EpochRecord",
     "Parameter",

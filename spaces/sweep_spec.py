@@ -38,7 +38,8 @@ class SearchSpec(BaseModel):
     trials: int | None = Field(64, ge=1)
     """Number of trials after which the sweep ends; null for no limit."""
     time_budget: DurationS | None = Field(None, examples=["20m"])
-    """Seconds after which the sweep ends and running trials are cut; null for no limit."""
+    """Seconds after which the sweep ends and running trials are cut, from when `launch` or `resume`
+    begins to read the data; null for no limit."""
     sampler: Literal["tpe", "random"] = "tpe"
     """Optuna's sampler: tree-structured Parzen estimator, or uniform random."""
     startup_trials: int = Field(10, ge=1)

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype
 
 from spaces import did_you_mean, replacing
+from spaces.verdict import DROP, KEEP, RELABEL, VERDICTS
 from trainables.source import DataError, SourceRows
 from trainables.split import linked
 from trainables.store import ImageStore
 
-KEEP, DROP, RELABEL = "keep", "drop", "relabel"
-VERDICTS = (KEEP, DROP, RELABEL)
-REASONS = ("undecodable", "junk", "conflicting_duplicate", "duplicate", "near_duplicate", "label")
-"""Why a row has its verdict; of several reasons the first one."""
 NO_GROUP = -1
 """The group of a row that has no duplicate."""
 
@@ -33,6 +30,8 @@ _TYPES = {
     "suggested_label": "int64",
 }
 _FINGERPRINT = "source_fingerprint"
+_MOST = 2**53
+"""The largest whole number up to which all are told apart in float64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +155,7 @@ def read_manifest(path: Path) -> Manifest:
         frame = pd.read_parquet(path, engine="pyarrow")
     except FileNotFoundError:
         raise DataError(
-            f"{path}: no such manifest; write one with `cytosweep audit`, or leave out data.keep"
+            f"{path}: no such manifest; restore it, or write one with `cytosweep audit`"
         ) from None
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -179,9 +178,12 @@ def _typed(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a manifest in their types and the order of the rows."""
     for name, kind in _TYPES.items():
         if kind != "string":
-            values = pd.to_numeric(frame[name], errors="coerce")
-            rule = "a number in 0..1" if kind == "float64" else "a whole number of at least -1"
-            good = values.between(0, 1) if kind == "float64" else (values >= -1) & (values % 1 == 0)
+            values = pd.to_numeric(frame[name], errors="coerce").astype("float64")
+            if kind == "float64":
+                good, rule = values.between(0, 1), "a number in 0..1"
+            else:
+                good = values.between(-1, _MOST) & (values % 1 == 0)
+                rule = "a whole number of at least -1"
             _refuse(path, frame, name, ~good | is_bool_dtype(frame[name]), rule)
     known = ", ".join(VERDICTS)
     _refuse(path, frame, "verdict", ~frame["verdict"].isin(VERDICTS), f"one of {known}")

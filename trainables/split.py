@@ -64,6 +64,11 @@ def split_store(store: ImageStore, spec: SplitSpec) -> Split:
 
 def _check_parts(store: ImageStore, pool: Indices, validation: Indices) -> None:
     """Refuse what cannot be learned from, and a validation part that does not fit it."""
+    is_thinned = not store.kept.all()
+    if len(pool) == 0 and is_thinned:
+        raise DataError(
+            f"{store.source}: has no image to train on that data.keep keeps; edit its verdicts"
+        )
     if len(pool) == 0:
         parts = ", ".join(np.unique(store.parts))
         raise DataError(
@@ -77,7 +82,7 @@ def _check_parts(store: ImageStore, pool: Indices, validation: Indices) -> None:
     if len(present) < 2:  # noqa: PLR2004  # telling apart takes two
         raise DataError(
             f"{store.source}: has one class only ({store.class_names[present[0]]}) to train on, but"
-            " must have at least 2; add the others"
+            f" must have at least 2; {'edit data.keep' if is_thinned else 'add the others'}"
         )
     unknown = np.setdiff1d(store.labels[validation], present)
     if len(unknown):

@@ -58,6 +58,11 @@ class ImageStore:
     kept: NDArray[np.bool_]
     """`[N]`, whether the picture is to be used; all are unless a manifest drops them."""
 
+    @property
+    def is_searched(self) -> NDArray[np.bool_]:
+        """`[N]`, whether a search may look at the picture: no part for tests holds it."""
+        return np.isin(self.parts, ["train", "validation", ""])
+
 
 def open_store(
     source: Source, *, size: int, resize: Resize = "crop", progress: Progress | None = None

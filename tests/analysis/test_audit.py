@@ -1,4 +1,5 @@
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from analysis import audit as audit_source
 from analysis import save_audit
 from analysis.label_errors import find_label_errors, out_of_sample_probabilities
-from spaces import DataSpec, UserError
+from spaces import AuditSpec, DataSpec, UserError
 from tests.analysis.builders import smooth_pictures
 from tests.trainables.builders import bright_pictures
 from trainables import load_trial_data, open_source, open_store
@@ -32,7 +33,7 @@ def verdicts(frame):
 
 
 def test_audit_drops_a_second_picture_and_both_of_a_contradiction(source):
-    found = audit_source(source, fast=True)
+    found = audit_source(source, AuditSpec(fast=True))
     assert verdicts(found.frame) == {
         2: ("drop", "conflicting_duplicate"),
         5: ("drop", "duplicate"),
@@ -41,20 +42,18 @@ def test_audit_drops_a_second_picture_and_both_of_a_contradiction(source):
 
 
 def test_audit_keeps_as_suspects_what_it_is_not_to_drop(source):
-    found = audit_source(source, drop=["duplicate"], fast=True)
+    found = audit_source(source, AuditSpec(drop=("duplicate",), fast=True))
     assert verdicts(found.frame)[2] == ("keep", "conflicting_duplicate")
     assert verdicts(found.frame)[5] == ("drop", "duplicate")
 
 
 def test_classes_too_small_to_judge_are_left_alone_and_said_so(source):
     found = audit_source(source)
-    assert found.notes == [
-        "labels: not judged, as that takes 2 classes, each of 8 pictures or more"
-    ]
+    assert found.notes == ["labels: not judged, as fewer than 8 pictures are left of 0, 1"]
 
 
 def test_saved_audit_is_what_a_sweep_applies(source, tmp_path):
-    found = audit_source(source, fast=True)
+    found = audit_source(source, AuditSpec(fast=True))
     save_audit(found, tmp_path / "audit")
     assert read_manifest(tmp_path / "audit/manifest.parquet").fingerprint == found.store.fingerprint
     data = load_trial_data(
@@ -76,11 +75,15 @@ def test_saved_audit_is_what_a_sweep_applies(source, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"drop": ["blurry"]}, "'blurry' is no reason"), ({"threshold": 2}, "threshold: is 2, but")],
+    [
+        ({"drop": ("blurry",)}, "'blurry' is no reason"),
+        ({"threshold": 2}, "threshold: is 2, but"),
+        ({"seed": -1}, "seed: is -1, but"),
+    ],
 )
-def test_unknown_reasons_and_impossible_thresholds_are_refused(source, options, message):
+def test_unknown_reasons_impossible_thresholds_and_seeds_are_refused(options, message):
     with pytest.raises(UserError, match=message):
-        audit_source(source, **options)
+        AuditSpec(**options)
 
 
 def test_confident_learning_suspects_the_label_that_every_other_picture_contradicts():
@@ -104,4 +107,76 @@ def test_probabilities_come_from_models_that_did_not_see_the_group(tmp_path, mon
     )
     assert found.shape == (60, 3)
     assert found.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told[-1] == (32, 32)
+
+
+def write_source(folder, monkeypatch, images, labels, **arrays):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
+    np.savez(folder / "cells.npz", images=images, labels=labels, **arrays)
+    return str(folder / "cells.npz")
+
+
+def test_class_that_is_too_small_does_not_keep_the_others_from_being_judged(tmp_path, monkeypatch):
+    images, labels = bright_pictures(120)
+    few = np.flatnonzero(labels == 1)[5:]
+    images, labels = np.delete(images, few, axis=0), np.delete(labels, few)
+    judged = []
+
+    def confident(store, indices, groups, **options):
+        judged.extend(store.labels[indices])
+        wrong = np.eye(3)[store.labels[indices]]
+        wrong[0] = [0, 0, 1]
+        return wrong.astype(np.float32)
+
+    monkeypatch.setattr(import_module("analysis.audit"), "out_of_sample_probabilities", confident)
+    found = audit_source(write_source(tmp_path, monkeypatch, images, labels), AuditSpec(drop=()))
+    assert set(judged) == {0, 2}
+    assert found.notes == ["labels: some not judged, as fewer than 8 pictures are left of 1"]
+    suspects = found.frame[found.frame["reason"] == "label"]
+    assert list(suspects["label"]) == [0]
+    assert list(suspects["suggested_label"]) == [2]
+    assert list(suspects["verdict"]) == ["relabel"]
+
+
+def noise(count, size=96):
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "verdicts", "note"),
+    [
+        (smooth_pictures(20), [0] * 20, {"keep": 20}, "labels: not judged, as there is one class"),
+        (smooth_pictures(10), [0, 1] * 5, {"keep": 10}, "fewer than 8 pictures are left of 0, 1"),
+        (noise(10, 1), [0, 1] * 5, {"drop": 10}, "nothing is kept"),
+        (noise(40), [0, 1] * 20, {"drop": 40}, "nothing is kept"),
+        (smooth_pictures(1).repeat(20, 0), [0] * 20, {"drop": 19, "keep": 1}, "left of 0"),
+        (smooth_pictures(1).repeat(20, 0), [0, 1] * 10, {"drop": 20}, "nothing is kept"),
+    ],
+    ids=["one class", "ten images", "one pixel", "all junk", "all alike", "all alike and at odds"],
+)
+def test_poor_data_get_a_small_answer(tmp_path, monkeypatch, images, labels, verdicts, note):
+    found = audit_source(write_source(tmp_path, monkeypatch, images, np.array(labels)))
+    assert found.frame["verdict"].value_counts().to_dict() == verdicts
+    assert any(note in told for told in found.notes)
+    save_audit(found, tmp_path / "audit")
+
+
+def test_manifest_that_keeps_nothing_is_refused_by_a_sweep(tmp_path, monkeypatch):
+    source = write_source(tmp_path, monkeypatch, noise(40), np.arange(40) % 2)
+    save_audit(audit_source(source, AuditSpec(fast=True)), tmp_path / "audit")
+    keep = str(tmp_path / "audit/manifest.parquet")
+    with pytest.raises(UserError, match="no image to train on that data.keep keeps; edit"):
+        load_trial_data(DataSpec(source=source, image_size=16, keep=keep))
+
+
+def test_duplicates_in_two_parts_of_a_source_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
+    pictures = smooth_pictures(9)
+    parts = {"train": pictures[:4], "val": pictures[4:7], "test": pictures[[7, 8, 0]]}
+    arrays = {f"{part}_images": images for part, images in parts.items()}
+    labels = {f"{part}_labels": np.arange(len(images)) % 2 for part, images in parts.items()}
+    np.savez(tmp_path / "cells.npz", **arrays, **labels)
+    found = audit_source(str(tmp_path / "cells.npz"), AuditSpec(fast=True))
+    assert found.leaking_groups == 1
+    assert "leaks: 1 groups of duplicates lie in more than one part" in found.notes[0]
+    assert list(found.frame["group"]) == [0] + [-1] * 8 + [0]

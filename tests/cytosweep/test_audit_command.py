@@ -14,9 +14,14 @@ def test_audit_into_the_folder_of_another_is_refused(capsys, tmp_path):
     cells = bright_cells(tmp_path / "cells.npz", 30)
     cytosweep(capsys, "audit", cells, "-o", tmp_path / "audit", "--fast")
     line = refused(capsys, tmp_path, "audit", cells, "-o", tmp_path / "audit", "--fast")
-    assert (
-        line == f"{tmp_path / 'audit'}: holds an audit already, or is a file; give another folder"
-    )
+    assert line == f"{tmp_path / 'audit'}: holds an audit already; give another folder"
+
+
+def test_audit_into_what_is_no_folder_is_refused_before_it_begins(capsys, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    line = refused(capsys, tmp_path, "audit", "none.npz", "-o", file / "audit")
+    assert line == f"{file / 'audit'}: cannot be made, {file} is no folder; give another folder"
 
 
 def test_audit_of_nothing_is_refused_and_leaves_nothing(capsys, tmp_path):

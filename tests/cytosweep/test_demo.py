@@ -33,9 +33,15 @@ def test_demo_compares_what_the_two_rules_choose(capsys, tmp_path, monkeypatch):
 def test_demo_puts_its_sweep_file_beside_the_run_under_its_whole_name(
     capsys, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("search.launch", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("cytosweep.demo.audit", raising(KeyboardInterrupt()))
     cytosweep(capsys, "demo", "--run", tmp_path / "v1.2")
     assert names_in(tmp_path) == ["v1.2.yaml"]
+
+
+def test_demo_into_the_folder_of_an_earlier_audit_is_refused(capsys, tmp_path):
+    (tmp_path / "first-audit").mkdir()
+    line = refused(capsys, tmp_path, "demo", "--run", tmp_path / "first")
+    assert line == (f"{tmp_path / 'first-audit'}: exists already; remove it, or give another --run")
 
 
 def test_demo_into_a_folder_that_is_not_empty_is_refused_and_leaves_nothing(capsys, tmp_path):
@@ -45,6 +51,6 @@ def test_demo_into_a_folder_that_is_not_empty_is_refused_and_leaves_nothing(caps
 
 
 def test_demo_keeps_a_sweep_file_that_is_not_its_own(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("search.launch", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("cytosweep.demo.audit", raising(KeyboardInterrupt()))
     (tmp_path / "sweep.yaml").write_text("mine")
     refused(capsys, tmp_path, "demo", "--run", tmp_path / "sweep")

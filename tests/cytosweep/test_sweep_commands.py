@@ -36,7 +36,7 @@ BAD_SWEEPS = {
         lambda f: sweep_file(f, source=f / "gone.npz"), "gone.npz: no such file or folder",
     ),
     "no manifest": (
-        lambda f: sweep_of_manifest(f), "audit.parquet: no such manifest; write one with",
+        lambda f: sweep_of_manifest(f), "audit.parquet: no such manifest; restore it",
     ),
     "manifest of other data": (
         lambda f: sweep_of_manifest(f, write_npz(f / "other.npz")),

@@ -2,6 +2,7 @@ import json
 import os
 import re
 import signal
+import time
 from contextlib import nullcontext
 from io import StringIO
 
@@ -283,6 +284,20 @@ def test_time_budget_ends_the_sweep_and_prunes_what_was_running(tmp_path, monkey
     assert list(table["stop_reason"]) == ["budget"]
     assert not paths.trial(0).last.exists()
     assert not paths.executor.exists()
+
+
+def test_time_budget_counts_the_decoding(tmp_path, monkeypatch):
+    read = search.driver.load_trial_data
+
+    def read_slowly(*args, **kwargs):
+        time.sleep(0.3)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(search.driver, "load_trial_data", read_slowly)
+    is_over = []
+    without_ray(monkeypatch, tmp_path, lambda study, stopper: is_over.append(stopper.stop_all()))
+    search.launch(cells_sweep(tmp_path, search={"time_budget": 0.2}), tmp_path / "run")
+    assert is_over == [True]
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_value_that_a_manifest_may_not_have_is_refused(tmp_path, columns, reason
 
 def test_manifest_that_is_missing_no_parquet_or_without_columns_is_refused(tmp_path):
     path = tmp_path / "manifest.parquet"
-    assert "no such manifest; write one with" in refusal(DataError, read_manifest, path)
+    assert "no such manifest; restore it, or write" in refusal(DataError, read_manifest, path)
     path.write_text("row,verdict")
     assert "is no parquet file (" in refusal(DataError, read_manifest, path)
     frame_of().drop(columns=["group", "score"]).to_parquet(path)
