@@ -136,16 +136,17 @@ def _describe(spec: "SweepSpec", as_json: bool) -> None:
     labels, num = data.store.labels, len(names)
     train = np.bincount(labels[data.split.train], minlength=num).tolist()
     validation = np.bincount(labels[data.split.validation], minlength=num).tolist()
+    dropped = int((~data.store.kept).sum())
     if as_json:
         counts = {"train": sum(train), "validation": sum(validation)}
-        dropped = int((~data.store.kept).sum())
         images = {**counts, "left_out": len(data.store.bad_rows), "dropped": dropped}
         print_json({"sweep": plain_sweep(spec), "images": images})
         return
     out.print(dump_yaml(plain_sweep(spec)), markup=False, highlight=False)
     for name, fit, held in zip(names, train, validation, strict=True):
         out.print(f"{name}: {fit} images to train on, {held} to validate on", markup=False)
-    out.print(f"{len(data.store.bad_rows)} rows left out; nothing was run", markup=False)
+    left_out = f"{len(data.store.bad_rows)} rows left out, {dropped} dropped by the manifest"
+    out.print(f"{left_out}; nothing was run", markup=False)
 
 
 def _conclude(run: Path, as_json: bool) -> None:

@@ -77,7 +77,7 @@ def launch(
     if console and data.warning:
         console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
     was_there = paths.root.exists()
-    create_run(paths, sweep, provenance(sweep, data.fingerprints))
+    sweep = create_run(paths, sweep, provenance(sweep, data.fingerprints))
     for bad in data.store.bad_rows:
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
     try:

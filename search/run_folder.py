@@ -24,8 +24,8 @@ from spaces import (
 )
 
 
-def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object]) -> None:
-    """Make the folder of a new run.
+def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object]) -> SweepSpec:
+    """Make the folder of a new run and return its sweep, which names its own copy of a manifest.
 
     Raises
     ------
@@ -38,7 +38,12 @@ def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object])
     except OSError as error:
         raise _not_makeable(paths, error.strerror) from error
     write_text(paths.provenance, json.dumps(provenance, indent=2) + "\n")
+    if sweep.data.keep:  # which its owner may edit while the run goes on
+        shutil.copyfile(sweep.data.keep, paths.manifest)
+        data = sweep.data.model_copy(update={"keep": str(paths.manifest)})
+        sweep = sweep.model_copy(update={"data": data})
     save_sweep(sweep, paths.sweep)  # last: a folder that has it is a run
+    return sweep
 
 
 def check_free(paths: RunPaths) -> None:

@@ -58,6 +58,11 @@ class RunPaths:
         return self.root / "provenance.json"
 
     @property
+    def manifest(self) -> Path:
+        """The manifest of the audit, as it was at launch."""
+        return self.root / "manifest.parquet"
+
+    @property
     def journal(self) -> Path:
         """Optuna's journal: the truth about every trial."""
         return self.root / "study.journal"

@@ -66,8 +66,15 @@ def check_backbones(sweep: SweepSpec, backbones: Collection[str]) -> None:
 
 
 def save_sweep(sweep: SweepSpec, path: Path) -> None:
-    """Write `sweep` with every default filled in, as `load_sweep` reads it back."""
-    write_text(path, dump_yaml(plain_sweep(sweep)))
+    """Write `sweep` with every default filled in, as `load_sweep` reads it back.
+
+    A manifest that lies beside the file is named without its folder, so that both may be moved.
+    """
+    plain = plain_sweep(sweep)
+    keep = sweep.data.keep
+    if keep and Path(keep).parent == path.absolute().parent:
+        plain["data"]["keep"] = Path(keep).name
+    write_text(path, dump_yaml(plain))
 
 
 def plain_sweep(sweep: SweepSpec) -> RawSweep:

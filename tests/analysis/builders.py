@@ -83,8 +83,7 @@ def new_run(root: Path, sweep: SweepSpec | None = None) -> tuple[RunPaths, Sweep
     if sweep.data.keep:
         manifest = read_manifest(Path(sweep.data.keep))
         fingerprints["manifest_fingerprint"] = manifest.decisions()
-    create_run(paths, sweep, fingerprints)
-    return paths, SweepStudy(paths, sweep)
+    return paths, SweepStudy(paths, create_run(paths, sweep, fingerprints))
 
 
 def write_run(root: Path, *scripts: Script, sweep: SweepSpec | None = None) -> RunPaths:

@@ -3,6 +3,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from analysis import audit as audit_source
 from analysis import save_audit
@@ -25,6 +26,12 @@ def source(tmp_path, monkeypatch):
     return str(tmp_path / "cells.npz")
 
 
+def write_source(folder, monkeypatch, images, labels, **arrays):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
+    np.savez(folder / "cells.npz", images=images, labels=labels, **arrays)
+    return str(folder / "cells.npz")
+
+
 def verdicts(frame):
     return {
         int(row.row): (row.verdict, row.reason)
@@ -45,6 +52,44 @@ def test_audit_keeps_as_suspects_what_it_is_not_to_drop(source):
     found = audit_source(source, AuditSpec(drop=("duplicate",), fast=True))
     assert verdicts(found.frame)[2] == ("keep", "conflicting_duplicate")
     assert verdicts(found.frame)[5] == ("drop", "duplicate")
+
+
+def test_spared_contradiction_is_not_settled_either(source):
+    found = audit_source(source, AuditSpec(drop=("duplicate",), fast=True))
+    assert set(found.frame.loc[[2, 7], "verdict"]) == {"keep"}
+
+
+def test_saved_scores_of_twins_are_read_again(tmp_path, monkeypatch):
+    images = smooth_pictures(12)
+    source = write_source(
+        tmp_path, monkeypatch, np.concatenate([images, images + 1]), np.tile([0, 1], 12)
+    )
+    save_audit(audit_source(source, AuditSpec(fast=True)), tmp_path / "audit")
+    manifest = read_manifest(tmp_path / "audit/manifest.parquet").frame
+    assert (manifest["reason"] == "near_duplicate").sum() == 12
+    assert manifest["score"].max() <= 1
+
+
+def test_junk_that_is_repeated_is_dropped_as_junk_and_keeps_its_group(tmp_path, monkeypatch):
+    images = np.concatenate([smooth_pictures(6), np.full((4, 48, 48, 3), 200, np.uint8)])
+    found = audit_source(
+        write_source(tmp_path, monkeypatch, images, np.arange(10) % 2), AuditSpec(fast=True)
+    )
+    assert verdicts(found.frame) == {row: ("drop", "junk") for row in (6, 7, 8, 9)}
+    assert list(found.frame["group"]) == [-1] * 6 + [0] * 4
+
+
+def test_undecodable_rows_are_always_dropped_and_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
+    for number, picture in enumerate(smooth_pictures(6)):
+        folder = tmp_path / "cells" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    (tmp_path / "cells/a/0.png").write_bytes(b"")
+    found = audit_source(str(tmp_path / "cells"), AuditSpec(drop=(), fast=True))
+    assert verdicts(found.frame) == {0: ("drop", "undecodable")}
+    save_audit(found, tmp_path / "audit")
+    assert "0 a: no bytes" in (tmp_path / "audit/audit.html").read_text()
 
 
 def test_classes_too_small_to_judge_are_left_alone_and_said_so(source):
@@ -110,12 +155,6 @@ def test_probabilities_come_from_models_that_did_not_see_the_group(tmp_path, mon
     assert told[-1] == (32, 32)
 
 
-def write_source(folder, monkeypatch, images, labels, **arrays):
-    monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
-    np.savez(folder / "cells.npz", images=images, labels=labels, **arrays)
-    return str(folder / "cells.npz")
-
-
 def test_class_that_is_too_small_does_not_keep_the_others_from_being_judged(tmp_path, monkeypatch):
     images, labels = bright_pictures(120)
     few = np.flatnonzero(labels == 1)[5:]
@@ -165,7 +204,7 @@ def test_manifest_that_keeps_nothing_is_refused_by_a_sweep(tmp_path, monkeypatch
     source = write_source(tmp_path, monkeypatch, noise(40), np.arange(40) % 2)
     save_audit(audit_source(source, AuditSpec(fast=True)), tmp_path / "audit")
     keep = str(tmp_path / "audit/manifest.parquet")
-    with pytest.raises(UserError, match="no image to train on that data.keep keeps; edit"):
+    with pytest.raises(UserError, match=r"no image to train on that data\.keep keeps; edit"):
         load_trial_data(DataSpec(source=source, image_size=16, keep=keep))
 
 

@@ -46,6 +46,21 @@ def test_conflicting_group_takes_its_majority_label_or_goes(labels, verdicts, su
     assert found == suggested
 
 
+def test_picture_without_a_label_takes_that_of_its_twins():
+    shown, suggested = verdicts_of(smooth_pictures(1)[[0, 0]], [-1, 1])
+    assert shown == [(0, "relabel", "duplicate"), (1, "drop", "duplicate")]
+    assert suggested == [1, -1]
+
+
+def test_label_of_a_picture_for_tests_has_no_say_beside_others():
+    images = smooth_pictures(1)[[0] * 4]
+    parts = ["train", "test", "test", "test"]
+    store = image_store([0, 1, 1, 1], images=images, parts=parts)
+    table = duplicate_verdicts(find_duplicates(store), store)
+    assert table["verdict"].tolist() == ["keep", "drop", "drop", "drop"]
+    assert table["reason"].unique().tolist() == ["conflicting_duplicate"]
+
+
 def test_group_is_judged_without_the_pictures_that_are_settled():
     settled = np.array([True, False, False, False, True])
     shown, _ = verdicts_of(smooth_pictures(2)[[0, 0, 0, 1, 1]], [0, 1, 1, 2, 2], settled=settled)

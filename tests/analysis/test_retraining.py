@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from analysis import RunError, evaluate, planned_epochs, retrain, retraining, select
-from spaces import EpochRecord, UserError
+from spaces import DataSpec, EpochRecord, UserError
 from tests.analysis.builders import (
     SUMMARY,
     bright_cells,
@@ -18,7 +18,7 @@ from tests.analysis.builders import (
     write_run,
 )
 from tests.spaces.builders import epoch_values, raising, refusal
-from tests.trainables.builders import NAMES, audited
+from tests.trainables.builders import NAMES, audited, bright_pictures, write_npz
 from trainables import DataError, load_model, load_trial_data, model_folder
 
 RATES = (0.01, 0.005, 0.001, 0.0005)
@@ -148,10 +148,33 @@ def test_retrain_leaves_out_what_the_manifest_drops_and_refuses_another_one(tmp_
     card = load_model(paths.best)[1]
     assert card.manifest_fingerprint == load_trial_data(card.data).decisions
     assert evaluate(paths.best, str(cells)).n == 9
-    audited(path, cells)
+    audited(paths.manifest, cells)
     assert "manifest.parquet: has changed" in refusal(UserError, retrain, paths.root)
     line = refusal(DataError, evaluate, paths.best, str(cells))
-    assert line.startswith(f"{path}: has changed since the model was trained")
+    assert line.startswith(f"{paths.manifest}: has changed since the model was trained")
+
+
+def test_own_test_images_count_under_the_manifests_labels_without_what_it_drops(tmp_path):
+    images, labels = bright_pictures(80)
+    parts = {"train": slice(0, 60), "test": slice(60, 80)}
+    arrays = {
+        f"{part}_{what}": values[rows]
+        for part, rows in parts.items()
+        for what, values in (("images", images), ("labels", labels))
+    }
+    cells = write_npz(tmp_path / "cells.npz", **arrays)
+    other = int((labels[60] + 1) % 3)
+    keep = audited(
+        tmp_path / "manifest.parquet",
+        cells,
+        verdict=["keep"] * 60 + ["relabel"] + ["drop"] * 5 + ["keep"] * 14,
+        suggested_label=[-1] * 60 + [other] + [-1] * 19,
+    )
+    data = DataSpec(source=str(cells), image_size=16, keep=keep)
+    paths = write_run(tmp_path / "run", rated(0.5), sweep=trained_sweep(cells, data=data))
+    found = evaluate(retrain(paths.root), str(cells))
+    counted = [other, *labels[66:]]
+    assert [scores.support for scores in found.per_class.values()] == np.bincount(counted).tolist()
 
 
 def test_retrain_on_data_that_changed_since_the_run_is_refused(tmp_path):

@@ -126,18 +126,23 @@ def launched(folder, monkeypatch, **parts):
     return search.launch(cells_sweep(folder, **parts), folder / "run")
 
 
-def test_run_on_audited_data_names_its_manifest_and_refuses_another_one(tmp_path, monkeypatch):
+def test_run_on_audited_data_has_a_manifest_of_its_own_and_refuses_another_one(
+    tmp_path, monkeypatch
+):
     cells, path = write_cells(tmp_path / "cells.npz"), tmp_path / "manifest.parquet"
     keep = audited(path, cells)
     data = {"source": str(cells), "image_size": 16, "keep": keep}
     paths = launched(tmp_path, monkeypatch, data=data)
     known = json.loads(paths.provenance.read_text())
     assert (known["data_manifest"], len(known["manifest_fingerprint"])) == (keep, 64)
-    audited(path, cells, score=0.5)
-    search.resume(paths.root, ["search.trials=5"])
-    audited(path, cells, verdict=["drop", *["keep"] * 59])
-    line = refusal(UserError, search.resume, paths.root, ["search.trials=6"])
-    assert line.startswith(f"{keep}: has changed since ")
+    path.unlink()
+    moved = RunPaths(paths.root.rename(tmp_path / "elsewhere"))
+    assert load_sweep(moved.sweep).data.keep == str(moved.manifest)
+    audited(moved.manifest, cells, score=0.5)
+    search.resume(moved.root, ["search.trials=5"])
+    audited(moved.manifest, cells, verdict=["drop", *["keep"] * 59])
+    line = refusal(UserError, search.resume, moved.root, ["search.trials=6"])
+    assert line.startswith(f"{moved.manifest}: has changed since ")
 
 
 @pytest.mark.parametrize("is_audited", [False, True])

@@ -3,7 +3,7 @@ import spaces
 
 def test_spaces_exports_exactly_the_frozen_names():
     assert spaces.__all__ == [
-        "DataSpec", "EpochRecord", "Parameter", "Resize", "ResourcesSpec", "RunPaths",
+        "AuditSpec", "DataSpec", "EpochRecord", "Parameter", "Resize", "ResourcesSpec", "RunPaths",
         "SearchSpace", "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError",
         "SweepSpec", "TestTimeAugmentation", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState",
         "TrialSummary", "UserError", "ValidationViews", "backbone_family", "best_epoch",
