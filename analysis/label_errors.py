@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
@@ -15,12 +16,16 @@ from spaces import DataSpec, TrialSpec
 from trainables import TrainPlan, TrialData, open_source, open_store, train
 from trainables.metrics import Probabilities
 from trainables.prediction import BATCH, predict
+from trainables.source import DataError
 from trainables.split import Split
 from trainables.store import ImageStore, Progress
 from trainables.training import Report, steps_per_epoch
 from trainables.trial_data import channel_statistics, clean_view
 
 NUM_FOLDS = 4
+
+_MIN_STEPS = 300
+"""Optimiser steps that a model needs, however few the images are."""
 
 _SPEC = TrialSpec(
     backbone="custom_cnn",
@@ -55,8 +60,9 @@ class LabelErrors:
 def find_label_errors(labels: NDArray[np.int64], probabilities: Probabilities) -> LabelErrors:
     """Find wrong labels by confident learning.
 
-    Northcutt, Jiang, Chuang: Confident Learning (JAIR 70, 2021), as in cleanlab: of every pair of
-    classes as many images are suspected as the two classes are estimated to be confused.
+    Northcutt, Jiang, Chuang: Confident Learning (JAIR 70, 2021), as in cleanlab: as many images are
+    suspected as the classes are estimated to be confused in all, those whose own label is the
+    least likely first.
 
     Parameters
     ----------
@@ -66,7 +72,7 @@ def find_label_errors(labels: NDArray[np.int64], probabilities: Probabilities) -
     suggested = probabilities.argmax(axis=1).astype(np.int64)
     own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     margin = probabilities.max(axis=1) - own
-    issues = find_label_issues(labels, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
+    issues = find_label_issues(labels, probabilities, filter_by="low_self_confidence", n_jobs=1)
     return LabelErrors(
         is_suspect=np.asarray(issues, dtype=bool) & (suggested != labels),
         suggested=suggested,
@@ -97,39 +103,43 @@ def out_of_sample_probabilities(
     """
     folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
     parts = list(folds.split(indices, store.labels[indices], groups))
-    size = store.images.shape[1]
     probabilities = np.empty((len(indices), len(store.class_names)), np.float32)
     workers = min(NUM_FOLDS, os.cpu_count() or 1)
     context = get_context("spawn")
+    spec = DataSpec(source=store.source, image_size=store.images.shape[1])
     with context.Manager() as manager, ProcessPoolExecutor(workers, context) as pool:
         epochs = manager.Queue()
+        judge_fold = partial(_judge, spec, store.fingerprint, seed, epochs.put)
         jobs = {
-            pool.submit(
-                _judge, store.source, size, indices[learn], indices[judge], seed, epochs.put
-            ): judge
-            for learn, judge in parts
+            pool.submit(judge_fold, indices[learn], indices[judge]): judge for learn, judge in parts
         }
-        running = set(jobs)
+        running, total = set(jobs), sum(_num_epochs(indices[learn]) for learn, _ in parts)
         while running:
             _, running = wait(running, timeout=1)
             if progress:
-                progress(epochs.qsize(), NUM_FOLDS * _SPEC.epochs)
+                progress(epochs.qsize(), total)
         for job, judge in jobs.items():
             probabilities[judge] = job.result()
     return probabilities
 
 
+def _num_epochs(learn: Indices) -> int:
+    """Return how often a model sees the images that it learns from."""
+    return max(_SPEC.epochs, -(-_MIN_STEPS // steps_per_epoch(len(learn), _SPEC.batch_size)))
+
+
 def _judge(
-    source: str, size: int, learn: Indices, judge: Indices, seed: int, report: Report
+    spec: DataSpec, fingerprint: str, seed: int, report: Report, learn: Indices, judge: Indices
 ) -> Probabilities:
     """Train on some images of a source and return the probabilities of others."""
     torch.set_num_threads(1)
-    store = open_store(open_source(source), size=size)
+    store = open_store(open_source(spec.source), size=spec.image_size)
+    if store.fingerprint != fingerprint:
+        raise DataError(f"{spec.source}: has changed while it was audited; audit it again")
     mean, std = channel_statistics(store.images, learn)
     split = Split(train=learn, validation=judge, test=judge[:0])
-    spec = DataSpec(source=source, image_size=size)
     data = TrialData(spec=spec, store=store, split=split, mean=mean, std=std)
-    steps = _SPEC.epochs * steps_per_epoch(len(learn), _SPEC.batch_size)
+    steps = _num_epochs(learn) * steps_per_epoch(len(learn), _SPEC.batch_size)
     plan = TrainPlan(spec=_SPEC, objective="val_accuracy", seed=seed, steps=steps)
     model = train(plan, data, (), report)
     view = clean_view(store, judge)

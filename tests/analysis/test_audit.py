@@ -7,11 +7,10 @@ from PIL import Image
 
 from analysis import audit as audit_source
 from analysis import save_audit
-from analysis.label_errors import find_label_errors, out_of_sample_probabilities
 from spaces import AuditSpec, DataSpec, UserError
 from tests.analysis.builders import smooth_pictures
 from tests.trainables.builders import bright_pictures
-from trainables import load_trial_data, open_source, open_store
+from trainables import load_trial_data
 from trainables.manifest import read_manifest
 
 
@@ -131,50 +130,68 @@ def test_unknown_reasons_impossible_thresholds_and_seeds_are_refused(options, me
         AuditSpec(**options)
 
 
-def test_confident_learning_suspects_the_label_that_every_other_picture_contradicts():
-    labels = np.repeat([0, 1], 20)
-    probabilities = np.where(labels[:, None] == [0, 1], 0.95, 0.05).astype(np.float32)
-    labels[3] = 1
-    found = find_label_errors(labels, probabilities)
-    assert list(np.flatnonzero(found.is_suspect)) == [3]
-    assert found.suggested[3] == 0
-    assert found.score[3] == pytest.approx(0.9)
-
-
-def test_probabilities_come_from_models_that_did_not_see_the_group(tmp_path, monkeypatch):
-    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
-    images, labels = bright_pictures(60)
-    np.savez(tmp_path / "cells.npz", images=images, labels=labels)
-    store = open_store(open_source(str(tmp_path / "cells.npz")), size=16)
-    told = []
-    found = out_of_sample_probabilities(
-        store, np.arange(60), np.arange(60), progress=lambda *done: told.append(done)
-    )
-    assert found.shape == (60, 3)
-    assert found.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
-    assert told[-1] == (32, 32)
-
-
-def test_class_that_is_too_small_does_not_keep_the_others_from_being_judged(tmp_path, monkeypatch):
-    images, labels = bright_pictures(120)
-    few = np.flatnonzero(labels == 1)[5:]
-    images, labels = np.delete(images, few, axis=0), np.delete(labels, few)
-    judged = []
+@pytest.fixture
+def judged(monkeypatch):
+    """Have the first picture of each audit found to be of class 2; return what labels were seen."""
+    seen = []
 
     def confident(store, indices, groups, **options):
-        judged.extend(store.labels[indices])
-        wrong = np.eye(3)[store.labels[indices]]
-        wrong[0] = [0, 0, 1]
+        seen.extend(store.labels[indices])
+        wrong = 0.1 + 0.7 * np.eye(3)[store.labels[indices]]
+        wrong[0] = [0.02, 0.02, 0.96]
         return wrong.astype(np.float32)
 
     monkeypatch.setattr(import_module("analysis.audit"), "out_of_sample_probabilities", confident)
-    found = audit_source(write_source(tmp_path, monkeypatch, images, labels), AuditSpec(drop=()))
+    return seen
+
+
+def labels_found(frame):
+    found = frame[frame["reason"] == "label"]
+    columns = ["row", "label", "suggested_label", "verdict"]
+    return [tuple(row) for row in found[columns].itertuples(index=False)]
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict"),
+    [
+        ({"threshold": 0.9}, "relabel"),
+        ({"threshold": 0.95}, "keep"),
+        ({"threshold": 0.8, "drop": ("label",)}, "drop"),
+    ],
+)
+def test_label_that_is_wrong_is_replaced_suspected_or_dropped(
+    tmp_path, monkeypatch, judged, options, verdict
+):
+    images, labels = bright_pictures(60)
+    source = write_source(tmp_path, monkeypatch, images, labels)
+    found = audit_source(source, AuditSpec(**{"drop": ()} | options))
+    assert labels_found(found.frame) == [(0, labels[0], 2, verdict)]
+
+
+def test_labels_of_pictures_for_tests_are_neither_learned_from_nor_judged(
+    tmp_path, monkeypatch, judged
+):
+    images, labels = bright_pictures(60)
+    parts = {"train": slice(0, 40), "test": slice(40, 60)}
+    arrays = {f"{part}_images": images[rows] for part, rows in parts.items()}
+    arrays |= {f"{part}_labels": labels[rows] for part, rows in parts.items()}
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
+    np.savez(tmp_path / "cells.npz", **arrays)
+    audit_source(str(tmp_path / "cells.npz"), AuditSpec(drop=()))
+    assert judged == labels[:40].tolist()
+
+
+def test_class_that_is_too_small_does_not_keep_the_others_from_being_judged(
+    tmp_path, monkeypatch, judged
+):
+    images, labels = bright_pictures(120)
+    few = np.flatnonzero(labels == 1)[5:]
+    images, labels = np.delete(images, few, axis=0), np.delete(labels, few)
+    source = write_source(tmp_path, monkeypatch, images, labels)
+    found = audit_source(source, AuditSpec(drop=(), threshold=0.8))
     assert set(judged) == {0, 2}
     assert found.notes == ["labels: some not judged, as fewer than 8 pictures are left of 1"]
-    suspects = found.frame[found.frame["reason"] == "label"]
-    assert list(suspects["label"]) == [0]
-    assert list(suspects["suggested_label"]) == [2]
-    assert list(suspects["verdict"]) == ["relabel"]
+    assert labels_found(found.frame) == [(0, 0, 2, "relabel")]
 
 
 def noise(count, size=96):
