@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from spaces import (
+    SPENT_KEY,
     EpochRecord,
     RunPaths,
     SweepSpec,
@@ -26,10 +27,13 @@ from spaces import (
     is_locked,
     load_sweep,
     ranked,
+    read_events,
     record_family,
+    remaining_s,
     restore,
     trial_records,
     trials_frame,
+    trials_per_hour,
     with_checkpoints,
 )
 
@@ -51,6 +55,12 @@ class RunStatus:
     """Trial, objective and params of the leader; None before the first epoch."""
     seconds: float
     """From the first trial's start to the last one's end, or until now while running."""
+    ended_by: str | None
+    """Why the last driver ended, in words; None while one runs, or where it was killed."""
+    trials_per_hour: float | None
+    """Trials that ended in an hour of the sweep; None before the first."""
+    remaining_s: float | None
+    """How long a running sweep will go on at that pace; None where nothing tells."""
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON
         """Return the status as JSON values."""
@@ -66,7 +76,7 @@ class TrialTable:
             what = "is no run folder" if self.paths.root.is_dir() else "no such run folder"
             raise RunError(f"{run}: {what} (sweep.yaml); see `cytosweep launch`")
         self.sweep: SweepSpec = load_sweep(self.paths.sweep)
-        self._trials = _read_trials(self.paths.journal)
+        self._trials, self._spent_s = _read_trials(self.paths.journal)
 
     @cached_property
     def records(self) -> list[TrialRecord]:
@@ -127,13 +137,26 @@ class TrialTable:
         if best is not None:
             params = dict(best.params)
             summary = {"trial": best.trial, "objective": best.objective, "params": params}
+        spent = self._spent_s
         return RunStatus(
             run=str(self.paths.root),
             state=state,
             counts=dict(counts),
             best=summary,
             seconds=self._seconds(state == "running"),
+            ended_by=None if state == "running" else self._ended_by(),
+            trials_per_hour=trials_per_hour(self.records, spent),
+            remaining_s=remaining_s(self.sweep, self.records, spent)
+            if state == "running"
+            else None,
         )
+
+    def _ended_by(self) -> str | None:
+        events = read_events(self.paths)
+        if not events or events[-1]["event"] != "driver ended":
+            return None
+        facts = events[-1]
+        return ", ".join(facts[key] for key in ("reason", "detail") if facts.get(key))
 
     def _seconds(self, is_running: bool) -> float:
         starts = [t.datetime_start for t in self._trials if t.datetime_start]
@@ -144,20 +167,24 @@ class TrialTable:
         return (pd.Timestamp(last) - pd.Timestamp(min(starts))).total_seconds()
 
 
-def _read_trials(journal: Path) -> list[FrozenTrial]:
-    """Return all trials of the journal; none where the driver has not begun it."""
+def _read_trials(journal: Path) -> tuple[list[FrozenTrial], float]:
+    """Return all trials of the journal and its drivers' wall time so far, seconds.
+
+    There are none where the driver has not begun it.
+    """
     if not journal.exists():
-        return []
+        return [], 0.0
     try:
         storage = JournalStorage(JournalFileBackend(str(journal)))
     except (ValueError, KeyError) as error:
         raise RunError(f"{journal}: is no journal of Optuna's, or is damaged ({error})") from error
     names = [study.study_name for study in storage.get_all_studies()]
     if not names:
-        return []
+        return [], 0.0
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.load_study(study_name=names[0], storage=storage).get_trials(deepcopy=False)
+        study = optuna.load_study(study_name=names[0], storage=storage)
+        return study.get_trials(deepcopy=False), study.user_attrs.get(SPENT_KEY, 0.0)
     finally:
         optuna.logging.set_verbosity(verbosity)

@@ -7,6 +7,7 @@ import typer
 
 from cytosweep.audit_command import audit
 from cytosweep.console import err
+from cytosweep.control_commands import cancel, extend, stop
 from cytosweep.demo import demo
 from cytosweep.model_commands import evaluate, export, predict, retrain, select
 from cytosweep.sweep_commands import init, launch, resume, status
@@ -28,7 +29,10 @@ for _command in (
     audit,
     launch,
     resume,
+    stop,
     status,
+    extend,
+    cancel,
     trials,
     show,
     select,

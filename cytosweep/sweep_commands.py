@@ -111,7 +111,14 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         return
     counts = ", ".join(f"{count} {state.lower()}" for state, count in sorted(found.counts.items()))
     counts = counts or "no trials yet"
-    out.print(f"{run}: {found.state}; {counts}; {found.seconds:.0f} s", markup=False)
+    facts = [found.state, counts, f"{found.seconds:.0f} s"]
+    if found.trials_per_hour is not None:
+        facts.append(f"{found.trials_per_hour:.3g} trials an hour")
+    if found.remaining_s is not None:
+        facts.append(f"about {found.remaining_s:.0f} s to go")
+    out.print(f"{run}: {'; '.join(facts)}", markup=False)
+    if found.ended_by:
+        out.print(f"ended: {found.ended_by}", markup=False)
     if found.best:
         params = " ".join(f"{name}={value}" for name, value in found.best["params"].items())
         score = f"{table.sweep.objective} {found.best['objective']:.4f}"

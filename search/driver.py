@@ -3,8 +3,9 @@
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -15,29 +16,38 @@ from rich.console import Console
 
 from search.live_table import LiveTable
 from search.provenance import provenance
-from search.run_folder import Checkpoints, check_free, create_run, note_event, write_tables
+from search.run_folder import Checkpoints, check_free, create_run, write_tables
 from search.study import SweepStudy
 from search.trainable import tune_trial
 from search.tune_callback import RunFolderCallback
+from search.tune_commands import CommandCallback
 from search.tune_scheduler import StudyScheduler
 from search.tune_searcher import StudySearcher
 from search.tune_stopper import SweepStopper
 from spaces import (
+    BUDGETS,
+    MetBudget,
+    ResourcesSpec,
     RunPaths,
-    SweepError,
     SweepInterruptedError,
     SweepSpec,
+    TrialState,
     UserError,
+    all_run,
     check_backbones,
+    check_changes,
     check_data,
     load_sweep,
+    met_budget,
+    note_event,
     run_lock,
     save_sweep,
+    take_commands,
 )
 from trainables import backbone_names, check_models, load_trial_data
 from trainables.store import Progress
 
-_MAY_CHANGE = ("search.trials", "search.time_budget", "resources.")
+_MAY_CHANGE = (*BUDGETS, "resources.")
 
 
 def launch(
@@ -72,7 +82,7 @@ def launch(
         After SIGINT or SIGTERM, once everything is saved.
     """
     paths = check_launch(sweep, run)
-    stopper = SweepStopper(sweep.search.time_budget)
+    stopper = SweepStopper()
     data = load_trial_data(sweep.data, progress=progress)
     if console and data.warning:
         console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
@@ -121,7 +131,8 @@ def resume(
     run : Path
         A run folder.
     overrides : sequence of str
-        `key=value` lines for `search.trials`, `search.time_budget` and `resources`.
+        `key=value` lines for what ends the search (`search.trials`, `search.time_budget`, ...) and
+        for `resources`.
     address, console, progress
         As for `launch`.
 
@@ -136,13 +147,10 @@ def resume(
     paths = RunPaths(run.absolute())
     if not paths.sweep.exists():
         raise UserError(f"{run}: is no run folder (sweep.yaml); see `cytosweep launch`")
-    frozen = [line for line in overrides if not line.startswith(_MAY_CHANGE)]
-    if frozen:
-        known = ", ".join(_MAY_CHANGE)
-        raise SweepError([f"--set {frozen[0]}: a run keeps its meaning; only {known} may change"])
+    check_changes(overrides, _MAY_CHANGE)
     sweep = load_sweep(paths.sweep, overrides, backbones=backbone_names())
     check_models(sweep)
-    stopper = SweepStopper(sweep.search.time_budget)
+    stopper = SweepStopper()
     data = load_trial_data(sweep.data, progress=progress)
     check_data(paths, sweep.data, data.fingerprints)
     with run_lock(paths.lock):
@@ -163,34 +171,40 @@ def _run(
     `overrides` are those of a resume, which the run hears of once Ray is up and trials fit.
     """
     study = SweepStudy(paths, sweep)
+    stopper.spent_before_s = study.spent_s
+    take_commands(paths)  # those of an earlier driver; nobody waits for them any more
+    if overrides is not None and (met := _nothing_left(study)):
+        if console:
+            more = f"cytosweep extend {paths.root} --set {met.more}"
+            text = f"{paths.root}: nothing was run: {met.text}; go on with `{more}`"
+            console.print(text, markup=False, soft_wrap=True)
+        return
     with (
         _interrupts(stopper),
-        LiveTable(sweep, console) if console else nullcontext() as live,
+        LiveTable(console) if console else nullcontext() as live,
         ExitStack() as cluster,
     ):
         if live:
-            live.show(study.records())
+            live.show(study.records(), sweep, stopper.elapsed_s())
         cluster.enter_context(ray_runtime(address))
-        num_slots = slots(sweep.resources, can_grow=address is not None)
+        fitting = partial(slots, can_grow=address is not None)
+        fitting(sweep.resources)  # refuses before anything is written
         if overrides is not None:
             save_sweep(sweep, paths.sweep)
             note_event(paths, "resumed", {"overrides": list(overrides)})
-        with _wound_up(paths, sweep, study, stopper):
+        with _wound_up(paths, study, stopper):
             with cluster.pop_all():
-                _fit(paths, sweep, study, stopper, live, num_slots)
-            if stopper.reason == "budget":
-                for number in study.running():
-                    study.prune(number, "budget")
+                _fit(paths, study, stopper, live, fitting)
+            if stopper.reason in ("budget", "user"):
+                study.prune_open(stopper.reason)
             if live:
-                live.show(study.records())
+                live.show(study.records(), study.sweep, stopper.elapsed_s())
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
 
 
 @contextmanager
-def _wound_up(
-    paths: RunPaths, sweep: SweepSpec, study: SweepStudy, stopper: SweepStopper
-) -> Iterator[None]:
+def _wound_up(paths: RunPaths, study: SweepStudy, stopper: SweepStopper) -> Iterator[None]:
     """Leave tables, an event that says why, and no scratch, however the block ends."""
     error: BaseException | None = None
     try:
@@ -201,32 +215,45 @@ def _wound_up(
     finally:
         reason = f"{type(error).__name__}: {error}" if error else stopper.reason
         try:
-            write_tables(paths, study, sweep)
-            note_event(paths, "driver ended", {"reason": reason or "all trials ended"})
+            study.note_spent(stopper.elapsed_s())
+            write_tables(paths, study, study.sweep)
+            facts = {"reason": reason or "all trials ended", "detail": stopper.detail}
+            note_event(paths, "driver ended", facts)
         finally:
-            Checkpoints(paths, sweep).drop(study.records())
+            Checkpoints(paths, study.sweep).drop(study.records())
             shutil.rmtree(paths.executor, ignore_errors=True)
+
+
+def _nothing_left(study: SweepStudy) -> MetBudget | None:
+    """Return the budget that leaves a resumed sweep nothing to do; None where there is work."""
+    records = study.records()
+    if not all(TrialState[record.state].is_finished() for record in records):
+        return None
+    return all_run(study.sweep, records) or met_budget(study.sweep, records, study.spent_s)
 
 
 def _fit(
     paths: RunPaths,
-    sweep: SweepSpec,
     study: SweepStudy,
     stopper: SweepStopper,
     live: LiveTable | None,
-    num_slots: int,
+    fitting: Callable[[ResourcesSpec], int],
 ) -> None:
-    """Have Tune run what the study suggests until it suggests nothing, or the stopper says so."""
+    """Have Tune run what the study suggests until it suggests nothing, or the stopper says so.
+
+    `fitting` returns how many trials fit at the same time.
+    """
+    sweep, searcher = study.sweep, StudySearcher(study, stopper)
     resources = sweep.resources
     trainable = tune.with_parameters(tune_trial, sweep=sweep, root=paths.root)
     per_trial = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
     tuner = tune.Tuner(
         tune.with_resources(trainable, per_trial),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study),
-            scheduler=StudyScheduler(study),
+            search_alg=searcher,
+            scheduler=StudyScheduler(study, stopper),
             num_samples=-1,
-            max_concurrent_trials=num_slots,
+            max_concurrent_trials=fitting(resources),
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.config["number"]),
         ),
@@ -235,7 +262,10 @@ def _fit(
             storage_path=str(paths.executor),
             stop=stopper,
             failure_config=tune.FailureConfig(max_failures=sweep.search.max_retries),
-            callbacks=[RunFolderCallback(paths, sweep, study, live)],
+            callbacks=[
+                RunFolderCallback(paths, study, stopper, live),
+                CommandCallback(paths, study, stopper, searcher, fitting),
+            ],
             verbose=0,
         ),
     )

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from spaces import SweepSpec, TrialRecord, TrialState, ranked
+from search.machine_load import MachineLoad
+from spaces import SweepSpec, TrialRecord, TrialState, ranked, remaining_s, trials_per_hour
 
 _NUM_LEADERS = 6
 _REFRESH_S = 0.25
@@ -20,10 +21,9 @@ _REFRESH_S = 0.25
 class LiveTable:
     """Shows a sweep on a terminal; elsewhere it prints one line for every trial that ends."""
 
-    def __init__(self, sweep: SweepSpec, console: Console) -> None:
-        self._sweep, self._console = sweep, console
+    def __init__(self, console: Console) -> None:
+        self._console, self._machine = console, MachineLoad()
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._began = time.monotonic()
         self._shown_at = 0.0
         self._printed: set[int] = set()
 
@@ -47,22 +47,25 @@ class LiveTable:
         """Return whether the table is old enough to be drawn again."""
         return time.monotonic() - self._shown_at >= _REFRESH_S
 
-    def show(self, records: Sequence[TrialRecord]) -> None:
-        """Draw the table, or print the lines of trials that ended since the last call."""
+    def show(self, records: Sequence[TrialRecord], sweep: SweepSpec, elapsed_s: float) -> None:
+        """Draw the table, or print the lines of trials that ended since the last call.
+
+        `elapsed_s` is the wall time of the sweep so far, seconds.
+        """
         self._shown_at = time.monotonic()
         if self._live:
-            table = trials_table(records, self._sweep)
-            head = headline(records, self._sweep, self._shown_at - self._began)
-            self._live.update(Group(Text(head, style="bold"), table), refresh=True)
+            head = Text(headline(records, sweep), style="bold")
+            pace = Text(f"{pace_line(records, sweep, elapsed_s)} | {self._machine.text()}")
+            self._live.update(Group(head, pace, trials_table(records, sweep)), refresh=True)
             return
         for record in records:
             if TrialState[record.state].is_finished() and record.trial not in self._printed:
                 self._printed.add(record.trial)
-                self._console.print(trial_line(record, self._sweep), soft_wrap=True, markup=False)
+                self._console.print(trial_line(record, sweep), soft_wrap=True, markup=False)
 
 
-def headline(records: Sequence[TrialRecord], sweep: SweepSpec, seconds: float) -> str:
-    """Return one line: trials by state, the best so far, time spent of time allowed."""
+def headline(records: Sequence[TrialRecord], sweep: SweepSpec) -> str:
+    """Return one line: trials by state, the best so far."""
     counts = Counter(record.state for record in records)
     ended = sum(count for state, count in counts.items() if TrialState[state].is_finished())
     of = f"/{sweep.search.trials}" if sweep.search.trials else ""
@@ -73,8 +76,19 @@ def headline(records: Sequence[TrialRecord], sweep: SweepSpec, seconds: float) -
         parts.append(
             f"best {sweep.objective} {leaders[0].objective:.3f} (trial {leaders[0].trial})"
         )
+    return " | ".join(parts)
+
+
+def pace_line(records: Sequence[TrialRecord], sweep: SweepSpec, elapsed_s: float) -> str:
+    """Return one line: time spent of time allowed, trials per hour, time to go."""
     budget = sweep.search.time_budget
-    parts.append(clock_text(seconds) + (f" of {clock_text(budget)}" if budget else ""))
+    parts = [clock_text(elapsed_s) + (f" of {clock_text(budget)}" if budget else "")]
+    per_hour = trials_per_hour(records, elapsed_s)
+    if per_hour is not None:
+        parts.append(f"{per_hour:.3g} trials/h")
+    left = remaining_s(sweep, records, elapsed_s)
+    if left is not None:
+        parts.append(f"{clock_text(left)} to go")
     return " | ".join(parts)
 
 

@@ -3,9 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from search.study import SweepStudy
 from spaces import (
@@ -65,17 +64,6 @@ def check_free(paths: RunPaths) -> None:
 
 def _not_makeable(paths: RunPaths, reason: str | None) -> UserError:
     return UserError(f"{paths.root}: cannot be made ({reason}); give another --run")
-
-
-def note_event(paths: RunPaths, event: str, facts: Mapping[str, object] | None = None) -> None:
-    """Append one line to the run's events."""
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "event": event,
-        **(facts or {}),
-    }
-    with paths.events.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 def write_tables(paths: RunPaths, study: SweepStudy, sweep: SweepSpec) -> None:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.optuna_space import build_pruner, build_sampler, suggest, trial_seed
 from spaces import (
+    SPENT_KEY,
     EpochRecord,
     RunPaths,
     SweepSpec,
@@ -54,6 +55,24 @@ class SweepStudy:
         self._ended: dict[int, TrialRecord] = {}  # they change no more
         self._to_reopen = [t for t in self.trials() if t.state == TrialState.RUNNING]
 
+    @property
+    def sweep(self) -> SweepSpec:
+        """The sweep as it is now."""
+        return self._sweep
+
+    def extend(self, sweep: SweepSpec) -> None:
+        """Go on by another sweep, one that differs in its budgets and its concurrency alone."""
+        self._sweep = sweep
+
+    @property
+    def spent_s(self) -> float:
+        """Wall time of the run's drivers, seconds, as `note_spent` was last told."""
+        return float(self._study.user_attrs.get(SPENT_KEY, 0.0))
+
+    def note_spent(self, seconds: float) -> None:
+        """Note the wall time of all drivers of the run so far."""
+        self._study.set_user_attr(SPENT_KEY, seconds)
+
     def trials(self) -> list[FrozenTrial]:
         """Return all trials as the journal knows them, by number."""
         return self._study.get_trials(deepcopy=False)
@@ -68,10 +87,7 @@ class SweepStudy:
     def suggest(self) -> Suggestion | None:
         """Return the next trial: first those that were cut, then new ones; None at the end."""
         if self._to_reopen:
-            frozen = self._to_reopen.pop(0)
-            self._study.sampler = build_sampler(self._sweep.search, frozen.number)
-            self._study.sampler.before_trial(self._study, frozen)  # as `ask` does
-            trial = Trial(self._study, frozen._trial_id)
+            trial = self._reopened(self._to_reopen.pop(0))
         else:
             waiting = [t.number for t in self.trials() if t.state == TrialState.WAITING]
             number, limit = len(self.trials()), self._sweep.search.trials
@@ -86,6 +102,11 @@ class SweepStudy:
         trial.set_user_attr("seed", seed)
         self._live[trial.number] = trial
         return Suggestion(number=trial.number, params=params, seed=seed)
+
+    def _reopened(self, frozen: FrozenTrial) -> Trial:
+        self._study.sampler = build_sampler(self._sweep.search, frozen.number)
+        self._study.sampler.before_trial(self._study, frozen)  # as `ask` does
+        return Trial(self._study, frozen._trial_id)
 
     def report(self, number: int, record: EpochRecord, node: str) -> bool:
         """Note an epoch of a trial and return whether to prune it.
@@ -113,6 +134,13 @@ class SweepStudy:
         self._live[number].set_user_attr("stop_reason", reason)
         self._end(number, TrialState.PRUNED)
 
+    def prune_open(self, reason: str) -> None:
+        """End all trials that began and have not ended, also those that an earlier cut left."""
+        self._live |= {frozen.number: self._reopened(frozen) for frozen in self._to_reopen}
+        self._to_reopen = []
+        for number in self.running():
+            self.prune(number, reason)
+
     def fail(self, number: int, error: str) -> None:
         """End a trial that raised, reported a value that is not finite, or died."""
         self._live[number].set_user_attr("error", error)
@@ -124,7 +152,7 @@ class SweepStudy:
         trial.set_user_attr("retries", trial.user_attrs.get("retries", 0) + 1)
 
     def running(self) -> list[int]:
-        """Return the trials that were suggested and not ended."""
+        """Return the trials that were suggested by this driver and not ended."""
         return list(self._live)
 
     def _end(self, number: int, state: TrialState, value: float | None = None) -> None:

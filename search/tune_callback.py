@@ -9,9 +9,10 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from search.live_table import LiveTable
-from search.run_folder import Checkpoints, note_event, write_tables
+from search.run_folder import Checkpoints, write_tables
 from search.study import SweepStudy
-from spaces import RunPaths, SweepSpec
+from search.tune_stopper import SweepStopper
+from spaces import RunPaths, note_event
 
 _TABLES_EVERY_S = 60.0
 _MAX_REASON = 200
@@ -23,19 +24,23 @@ class RunFolderCallback(Callback):
     """Keeps the run folder and the screen in step with the study while Tune runs trials."""
 
     def __init__(
-        self, paths: RunPaths, sweep: SweepSpec, study: SweepStudy, live: LiveTable | None
+        self, paths: RunPaths, study: SweepStudy, stopper: SweepStopper, live: LiveTable | None
     ) -> None:
-        self._paths, self._sweep, self._study, self._live = paths, sweep, study, live
-        self._checkpoints = Checkpoints(paths, sweep)
+        self._paths, self._study, self._stopper, self._live = paths, study, stopper, live
+        self._checkpoints = Checkpoints(paths, study.sweep)
         self._tables_at = time.monotonic()
 
     def on_step_end(self, iteration: int, trials: TrialList, **info: Any) -> None:  # Any: Tune's
-        """Refresh the screen often and the tables every minute."""
+        """Look whether a budget is met; refresh the screen often and the tables every minute."""
+        self._stopper.is_idle = all(trial.status != Trial.RUNNING for trial in trials)
+        sweep, records = self._study.sweep, self._study.records()
+        self._stopper.check(sweep, records)
         if self._live and self._live.is_due():
-            self._live.show(self._study.records())
+            self._live.show(records, sweep, self._stopper.elapsed_s())
         if time.monotonic() - self._tables_at >= _TABLES_EVERY_S:
             self._tables_at = time.monotonic()
-            write_tables(self._paths, self._study, self._sweep)
+            self._study.note_spent(self._stopper.elapsed_s())
+            write_tables(self._paths, self._study, sweep)
 
     def on_trial_start(self, iteration: int, trials: TrialList, trial: Trial, **info: Any) -> None:
         """Note that a trial was given a process."""
@@ -46,6 +51,7 @@ class RunFolderCallback(Callback):
     ) -> None:
         """Note the end of a trial and free the disk of what it made superfluous."""
         self._note("ended", trial)
+        self._study.note_spent(self._stopper.elapsed_s())
         self._checkpoints.drop(self._study.records())
 
     def on_trial_recover(

@@ -7,24 +7,27 @@ from ray.tune.schedulers import TrialScheduler
 
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.study import SweepStudy
+from search.tune_stopper import SweepStopper
 
 
 class StudyScheduler(TrialScheduler):
-    """A Tune scheduler that tells the study what trials report and stops those it prunes."""
+    """A Tune scheduler that tells the study what trials report and stops those that must end."""
 
-    def __init__(self, study: SweepStudy) -> None:
+    def __init__(self, study: SweepStudy, stopper: SweepStopper) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's own
-        self._study = study
+        self._study, self._stopper = study, stopper
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         """Tell the study of an epoch and return whether the trial goes on."""
         message = result[MESSAGE]
         assert isinstance(message, EpochEnded)  # the others are final, see on_trial_complete
         number = trial.config["number"]
-        if self._study.report(number, message.record, message.node):
-            self._study.prune(number, "pruner")
-            return TrialScheduler.STOP
-        return TrialScheduler.CONTINUE
+        is_poor = self._study.report(number, message.record, message.node)
+        reason = "pruner" if is_poor else self._stopper.verdict(number)
+        if reason is None:
+            return TrialScheduler.CONTINUE
+        self._study.prune(number, reason)
+        return TrialScheduler.STOP
 
     def on_trial_complete(
         self, tune_controller: object, trial: Trial, result: dict[str, Any]

@@ -1,33 +1,64 @@
 """When a whole sweep must stop although trials are running."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from ray.tune import Stopper
 
-Reason = Literal["budget", "interrupt"]
+from spaces import SweepSpec, TrialRecord, met_budget
+
+Reason = Literal["budget", "user", "interrupt"]
 
 
 class SweepStopper(Stopper):
-    """Tells Tune to stop everything once the time is up or somebody asked; says why in `reason`."""
+    """Knows whether the sweep is to end, and why: `reason` in a word, `detail` in a sentence.
 
-    def __init__(
-        self, time_budget_s: float | None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._clock = clock
-        self._deadline = None if time_budget_s is None else clock() + time_budget_s
+    An interrupt cuts all trials at once. Otherwise no trial begins any more, running ones are asked
+    to end at their next epoch, and Tune is told to stop everything once none is left running.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._began = clock, clock()
+        self.spent_before_s = 0.0
+        """Wall time of the drivers before this one."""
+        self.is_idle = False
+        """Whether no trial is running now."""
         self.reason: Reason | None = None
+        self.detail: str | None = None
+        self._grace = False
+        self._cancelled: set[int] = set()
+
+    def elapsed_s(self) -> float:
+        """Return the wall time of all drivers of the run so far."""
+        return self.spent_before_s + self._clock() - self._began
 
     def interrupt(self) -> None:
         """Stop the sweep; running trials stay open for `resume`."""
-        self.reason = "interrupt"
+        self.reason, self.detail = "interrupt", None
+
+    def stop_by_user(self) -> None:
+        """End the sweep because somebody asked for it, with the next epoch of every trial."""
+        self.reason, self.detail, self._grace = "user", "`cytosweep stop`", False
+
+    def cancel(self, number: int) -> None:
+        """End one trial with its next epoch."""
+        self._cancelled.add(number)
+
+    def check(self, sweep: SweepSpec, records: Sequence[TrialRecord]) -> None:
+        """End the sweep if one of its budgets is met."""
+        if self.reason is None and (met := met_budget(sweep, records, self.elapsed_s())):
+            self.reason, self.detail, self._grace = "budget", met.text, sweep.search.grace
+
+    def verdict(self, number: int) -> Reason | None:
+        """Return why a trial that has told an epoch must end; None where it may stay open."""
+        if number in self._cancelled:
+            return "user"
+        return None if self._grace or self.reason == "interrupt" else self.reason
 
     def stop_all(self) -> bool:
         """Return whether everything must stop now."""
-        if self.reason is None and self._deadline is not None and self._clock() >= self._deadline:
-            self.reason = "budget"
-        return self.reason is not None
+        return self.reason == "interrupt" or (self.reason is not None and self.is_idle)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Return False: single trials are stopped by the scheduler."""

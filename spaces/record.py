@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from spaces.metric import is_better, is_higher_better
 
+SPENT_KEY = "spent_s"
+"""The name under which a study keeps the wall time of its drivers."""
+
 _EPOCH_KEY = "epoch:"
 
 

@@ -88,6 +88,15 @@ class RunPaths:
         return self.root / "lock"
 
     @property
+    def commands(self) -> Path:
+        """Folder of what is asked of the live driver."""
+        return self.root / "commands"
+
+    def command(self, name: str) -> Path:
+        """Return the file of one command to the driver."""
+        return self.commands / f"{name}.json"
+
+    @property
     def executor(self) -> Path:
         """Scratch of the executor, meaningless once the driver has ended."""
         return self.root / ".tune"

@@ -58,6 +58,14 @@ def load_sweep(
     return SweepSpec.model_validate(raw, context=context)
 
 
+def check_changes(overrides: Sequence[str], may_change: Sequence[str]) -> None:
+    """Raise a `SweepError` where an override of a run changes another field than these."""
+    for line in overrides:
+        if not line.startswith(tuple(may_change)):
+            known = ", ".join(may_change)
+            raise SweepError([f"--set {line}: a run keeps its meaning; only {known} may change"])
+
+
 def check_backbones(sweep: SweepSpec, backbones: Collection[str]) -> None:
     """Raise a `SweepError` where a backbone of a sweep that was made in Python is none of these."""
     problems = find_problems(plain_sweep(sweep), {"backbones": backbones})

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from spaces.data_spec import FROZEN, DataSpec
-from spaces.metric import METRICS_UNDER_SHIFT, Metric
+from spaces.metric import METRICS_UNDER_SHIFT, Metric, is_higher_better
 from spaces.parameter import Scalar
 from spaces.problem import Problem, problems_error, wrong
 from spaces.search_space import SearchSpace
@@ -38,8 +38,20 @@ class SearchSpec(BaseModel):
     trials: int | None = Field(64, ge=1)
     """Number of trials after which the sweep ends; null for no limit."""
     time_budget: DurationS | None = Field(None, examples=["20m"])
-    """Seconds after which the sweep ends and running trials are cut, from when `launch` or `resume`
-    begins to read the data; null for no limit."""
+    """Seconds after which the sweep ends, from when `launch` begins to read the data, the times
+    between a cut and its `resume` left out; null for no limit. As with the three budgets below, the
+    first to be met ends the sweep, and running trials end with their next epoch, PRUNED."""
+    trial_seconds: DurationS | None = Field(None, examples=["2h"])
+    """Seconds of all trials together, side by side or not, after which the sweep ends; null for no
+    limit."""
+    target: float | None = Field(None, allow_inf_nan=False)
+    """The objective with which the sweep ends: at least this, or at most where lower is better;
+    null for as good as it gets."""
+    plateau: int | None = Field(None, ge=1)
+    """Number of trials that end without a better objective, failed ones not counted, after which
+    the sweep ends; null to go on all the same."""
+    grace: bool = False
+    """Whether trials that run when a budget is met are left to finish."""
     sampler: Literal["tpe", "random"] = "tpe"
     """Optuna's sampler: tree-structured Parzen estimator, or uniform random."""
     startup_trials: int = Field(10, ge=1)
@@ -59,8 +71,11 @@ class SearchSpec(BaseModel):
 
     @model_validator(mode="after")
     def _ends_some_time(self) -> "SearchSpec":
-        if self.trials is None and self.time_budget is None:
-            rule = "must be set where time_budget is null, or the sweep never ends; try 64"
+        if self.trials is None and self.time_budget is None and self.trial_seconds is None:
+            rule = (
+                "must be set where time_budget and trial_seconds are null, or the sweep never ends;"
+                " try 64"
+            )
             raise problems_error([wrong(["trials"], None, rule)])
         return self
 
@@ -158,8 +173,9 @@ class SweepSpec(BaseModel):
     def _parts_fit_together(self) -> "SweepSpec":
         problems = both_places(self.trial.model_fields_set, self.space.root)
         if not problems:
-            problems += self._objective_problems() + self._image_size_problems()
-            problems += self._weights_problems() + self._training_problems()
+            problems += self._objective_problems() + self._target_problems()
+            problems += self._image_size_problems() + self._weights_problems()
+            problems += self._training_problems()
         if problems:
             raise problems_error(problems)
         return self
@@ -169,6 +185,13 @@ class SweepSpec(BaseModel):
         if self.objective in METRICS_UNDER_SHIFT and views != {"shifts"}:
             rule = "needs trial.validation_views: shifts; set that or try val_balanced_accuracy"
             return [wrong(["objective"], self.objective, rule)]
+        return []
+
+    def _target_problems(self) -> list[Problem]:
+        target = self.search.target
+        if target is not None and is_higher_better(self.objective) and not 0 < target <= 1:
+            rule = f"must be above 0 and at most 1, as {self.objective} is a fraction; try 0.9"
+            return [wrong(["search", "target"], target, rule)]
         return []
 
     def _image_size_problems(self) -> list[Problem]:

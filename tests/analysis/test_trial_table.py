@@ -100,7 +100,8 @@ def test_run_whose_driver_has_not_begun_has_an_empty_table_with_all_columns(tmp_
 def test_status_as_json_has_the_keys_of_the_design(tmp_path):
     paths = write_run(tmp_path / "run", complete(0.5), complete(0.75), failed(), cut(0.25))
     found = TrialTable(paths.root).status().as_json()
-    assert list(found) == ["run", "state", "counts", "best", "seconds"]
+    shared = ["run", "state", "counts", "best", "seconds"]
+    assert list(found) == [*shared, "ended_by", "trials_per_hour", "remaining_s"]
     assert found["counts"] == {"COMPLETE": 2, "FAILED": 1, "RUNNING": 1}
     assert set(found["best"]) == {"trial", "objective", "params"}
     assert (found["best"]["trial"], found["best"]["objective"]) == (1, 0.75)

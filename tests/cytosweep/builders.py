@@ -11,7 +11,9 @@ from cytosweep.app import run
 from spaces import RunPaths, SweepSpec
 from tests.analysis.builders import Script, bright_cells, content_of, write_run
 
-STATUS_KEYS = ["run", "state", "counts", "best", "seconds"]
+STATUS_KEYS = [
+    "run", "state", "counts", "best", "seconds", "ended_by", "trials_per_hour", "remaining_s",
+]  # fmt: skip
 
 
 class Answer(NamedTuple):

@@ -11,8 +11,8 @@ from tests.cytosweep.builders import cytosweep, sweep_file
 from tests.spaces.builders import raising
 
 COMMANDS = (
-    "demo", "init", "audit", "launch", "resume", "status", "trials", "show", "select", "retrain",
-    "evaluate", "predict", "export",
+    "demo", "init", "audit", "launch", "resume", "stop", "status", "extend", "cancel", "trials",
+    "show", "select", "retrain", "evaluate", "predict", "export",
 )  # fmt: skip
 HELP = """
 import sys

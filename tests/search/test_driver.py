@@ -32,7 +32,7 @@ TRIAL_FILES = {"config.json", "log.txt", "predictions.parquet", "checkpoint"}
 def without_ray(monkeypatch, folder, fit=None):
     """Have trials played instead of run; `fit` stands for Tune, told of (study, stopper)."""
 
-    def played(paths, sweep, study, stopper, live, num_slots):
+    def played(paths, study, stopper, live, fitting):
         return fit(study, stopper) if fit else play(study, epochs=2)
 
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
@@ -52,7 +52,7 @@ def cut_then(stop):
 
 
 def run_out(stopper):
-    stopper.reason = "budget"
+    stopper.reason, stopper.detail = "budget", "search.time_budget of 9 s is spent"
 
 
 def states(paths):
@@ -300,9 +300,14 @@ def test_time_budget_counts_the_decoding(tmp_path, monkeypatch):
 
     monkeypatch.setattr(search.driver, "load_trial_data", read_slowly)
     is_over = []
-    without_ray(monkeypatch, tmp_path, lambda study, stopper: is_over.append(stopper.stop_all()))
+
+    def look(study, stopper):
+        stopper.check(study.sweep, study.records())
+        is_over.append(stopper.reason)
+
+    without_ray(monkeypatch, tmp_path, look)
     search.launch(cells_sweep(tmp_path, search={"time_budget": 0.2}), tmp_path / "run")
-    assert is_over == [True]
+    assert is_over == ["budget"]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from search.live_table import LiveTable, clock_text, headline, trials_table
+from search.live_table import LiveTable, clock_text, headline, pace_line, trials_table
 from tests.search.builders import sweep_spec, trial_record
 
 RECORDS = [
@@ -21,9 +21,9 @@ def console(is_terminal):
 def shown(terminal, *rounds, **parts):
     """Return what a live table writes when it is shown every one of `rounds`."""
     screen = console(terminal)
-    with LiveTable(sweep_spec(**parts), screen) as live:
+    with LiveTable(screen) as live:
         for records in rounds:
-            live.show(records)
+            live.show(records, sweep_spec(**parts), 65.0)
     return screen.file.getvalue()
 
 
@@ -31,10 +31,10 @@ def cells(table):
     return [list(column.cells) for column in table.columns]
 
 
-def test_headline_counts_states_and_names_the_best_and_the_time():
-    assert headline(RECORDS, sweep_spec(name="mine"), 65.0) == (
+def test_headline_counts_states_and_names_the_best():
+    assert headline(RECORDS, sweep_spec(name="mine")) == (
         "mine  3/4 trials | 1 running | 1 complete | 1 pruned | 1 failed"
-        " | best val_accuracy 0.750 (trial 0) | 1:05"
+        " | best val_accuracy 0.750 (trial 0)"
     )
 
 
@@ -43,7 +43,15 @@ def test_headline_names_the_best_trial_that_did_not_fail(objective, best):
     values = {"COMPLETE": (0.5, 0.75), "FAILED": (0.1, 0.9)}
     objectives = [(state, value) for state, pair in values.items() for value in pair]
     records = [trial_record(n, s, objective=v) for n, (s, v) in enumerate(objectives)]
-    assert f"(trial {best})" in headline(records, sweep_spec(objective=objective), 0.0)
+    assert f"(trial {best})" in headline(records, sweep_spec(objective=objective))
+
+
+@pytest.mark.parametrize(
+    ("budget", "line"),
+    [(None, "1:30 | 120 trials/h | 0:30 to go"), (100, "1:30 of 1:40 | 120 trials/h | 0:10 to go")],
+)
+def test_pace_tells_time_trials_an_hour_and_what_is_to_go(budget, line):
+    assert pace_line(RECORDS, sweep_spec(search={"time_budget": budget}), 90.0) == line
 
 
 def test_table_shows_running_trials_before_the_leaders():
@@ -63,15 +71,16 @@ def test_lines_are_printed_once_where_there_is_no_terminal():
 def test_table_is_drawn_on_a_terminal_and_left_standing():
     text = shown(True, RECORDS[3:], RECORDS)
     assert "3/4 trials" in text
+    assert "1:05 | 166 trials/h" in text and " CPUs" in text
     assert text.index("0/4 trials") < text.index("3/4 trials")
     assert "COMPLETE" in text
     assert "trial 0 COMPLETE" not in text  # the line for those without a terminal
 
 
 def test_table_is_due_at_first_and_not_right_after_it_was_shown():
-    live = LiveTable(sweep_spec(), console(False))
+    live = LiveTable(console(False))
     assert live.is_due()
-    live.show([])
+    live.show([], sweep_spec(), 0.0)
     assert not live.is_due()
 
 

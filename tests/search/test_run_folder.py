@@ -1,12 +1,11 @@
 import json
 import shutil
-from datetime import datetime, timedelta
 
 import pandas as pd
 import pytest
 
 import search.run_folder
-from search.run_folder import Checkpoints, create_run, note_event, write_tables
+from search.run_folder import Checkpoints, create_run, write_tables
 from spaces import RunPaths, UserError, load_sweep
 from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
 from tests.spaces.builders import raising, refusal
@@ -50,15 +49,6 @@ def test_place_below_a_file_or_of_an_impossible_name_is_refused(tmp_path):
         line = refusal(UserError, create_run, RunPaths(root), sweep_spec(), {})
         assert line.startswith(f"{root}: cannot be made (")
         assert line.endswith(f"{why}); give another --run")
-
-
-def test_event_is_a_line_with_its_time_in_utc(tmp_path):
-    paths = run_paths(tmp_path)
-    note_event(paths, "started", {"trial": 3})
-    note_event(paths, "ended")
-    first, second = map(json.loads, paths.events.read_text().splitlines())
-    assert (first["event"], first["trial"], second["event"]) == ("started", 3, "ended")
-    assert datetime.fromisoformat(first["time"]).utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 from search import tune_callback
 from search.tune_callback import RunFolderCallback
+from search.tune_stopper import SweepStopper
 from spaces import RunPaths
 from tests.search.builders import (
     SUMMARY,
@@ -37,7 +38,7 @@ class FakeLive:
     def is_due(self):
         return self.due
 
-    def show(self, records):
+    def show(self, records, sweep, elapsed_s):
         self.shown.append([record.trial for record in records])
 
 
@@ -46,7 +47,7 @@ def running(folder, live=None, **parts):
     paths = run_paths(folder, sweep_spec(**parts))
     study = open_study(paths.root, **parts)
     study.suggest()
-    return study, RunFolderCallback(paths, sweep_spec(**parts), study, live)
+    return study, RunFolderCallback(paths, study, SweepStopper(), live)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.tune_scheduler import StudyScheduler
+from search.tune_stopper import SweepStopper
 from tests.search.builders import SUMMARY, FakeController, FakeTuneTrial, epoch_record, open_study
 
 CONTROLLER = FakeController([])
@@ -20,7 +21,7 @@ def started(folder, number=1, **parts):
     study = open_study(folder, **parts)
     for _ in range(number):
         study.suggest()
-    return study, StudyScheduler(study)
+    return study, StudyScheduler(study, SweepStopper())
 
 
 def test_epoch_is_told_to_the_study_and_the_trial_goes_on(tmp_path):

@@ -3,6 +3,9 @@ import pickle
 import pytest
 
 from search.tune_stopper import SweepStopper
+from tests.search.builders import sweep_spec, trial_record
+
+MET = sweep_spec(search={"target": 0.75})
 
 
 class FakeClock:
@@ -14,24 +17,52 @@ class FakeClock:
         return self.now
 
 
+def checked(sweep=MET):
+    """Return a stopper that was shown one trial with an objective of 0.75."""
+    stopper = SweepStopper()
+    stopper.check(sweep, [trial_record(0)])
+    return stopper
+
+
 @pytest.mark.parametrize(
-    ("budget", "later", "stops"),
-    [(30.0, 0.0, False), (30.0, 29.9, False), (30.0, 30.0, True), (30.0, 99.0, True),
-     (None, 1e9, False)],
-)  # fmt: skip
-def test_sweep_stops_once_its_time_is_up(budget, later, stops):
+    ("budget", "later", "reason"),
+    [(30.0, 9.5, None), (30.0, 10.0, "budget"), (30.0, 99.0, "budget"), (None, 1e9, None)],
+)
+def test_sweep_ends_once_its_drivers_have_used_up_its_time(budget, later, reason):
     clock = FakeClock()
-    stopper = SweepStopper(budget, clock=clock)
+    stopper = SweepStopper(clock=clock)
+    stopper.spent_before_s = 20.0
     clock.now += later
-    assert stopper.stop_all() is stops
-    assert stopper.reason == ("budget" if stops else None)
+    stopper.check(sweep_spec(search={"time_budget": budget}), [])
+    assert stopper.reason == reason
 
 
-def test_sweep_stops_when_interrupted_and_remembers_why_beyond_its_deadline_but_not_pickled():
-    clock = FakeClock()
-    stopper = SweepStopper(30.0, clock=clock)
-    stopper.interrupt()
-    clock.now += 60
+def test_budget_that_is_met_ends_trials_at_their_next_epoch_and_tune_once_none_runs():
+    stopper = checked()
+    assert (stopper.reason, stopper.verdict(7)) == ("budget", "budget")
+    assert stopper.detail == "search.target 0.75 is met: trial 0 has val_accuracy 0.75"
+    assert not stopper.stop_all()
+    stopper.is_idle = True
     assert stopper.stop_all()
-    assert stopper.reason == "interrupt"
+
+
+def test_grace_lets_running_trials_finish_until_the_user_stops_them():
+    stopper = checked(sweep_spec(search={"target": 0.75, "grace": True}))
+    assert (stopper.reason, stopper.verdict(7)) == ("budget", None)
+    stopper.stop_by_user()
+    assert stopper.verdict(7) == "user"
+
+
+def test_cancelled_trial_alone_must_end():
+    stopper = SweepStopper()
+    stopper.cancel(3)
+    assert (stopper.verdict(3), stopper.verdict(4), stopper.reason) == ("user", None, None)
+
+
+def test_interrupt_stops_tune_at_once_leaves_trials_open_and_is_the_last_word():
+    stopper = checked()
+    stopper.interrupt()
+    stopper.check(MET, [trial_record(0)])
+    assert stopper.stop_all()
+    assert (stopper.reason, stopper.verdict(7)) == ("interrupt", None)
     assert vars(pickle.loads(pickle.dumps(stopper))) == {}

@@ -3,13 +3,15 @@ import spaces
 
 def test_spaces_exports_exactly_the_frozen_names():
     assert spaces.__all__ == [
-        "AuditSpec", "DataSpec", "EpochRecord", "Parameter", "Resize", "ResourcesSpec", "RunPaths",
-        "SearchSpace", "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError",
-        "SweepSpec", "TestTimeAugmentation", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState",
-        "TrialSummary", "UserError", "ValidationViews", "backbone_family", "best_epoch",
-        "check_backbones", "check_data", "curves_frame", "did_you_mean", "epoch_key",
-        "epoch_records", "is_better",
-        "is_higher_better", "is_locked", "kept_checkpoints", "load_sweep", "preset_names",
-        "preset_text", "ranked", "record_family", "recover", "replacing", "restore", "run_lock",
-        "save_sweep", "trial_records", "trials_frame", "with_checkpoints", "write_text",
+        "BUDGETS", "REFUSED", "SPENT_KEY", "AuditSpec", "DataSpec", "EpochRecord", "MetBudget",
+        "Parameter", "Resize", "ResourcesSpec", "RunCommand", "RunPaths", "SearchSpace",
+        "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError", "SweepSpec",
+        "TestTimeAugmentation", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState",
+        "TrialSummary", "UserError", "ValidationViews", "all_run", "ask_driver", "backbone_family",
+        "best_epoch", "check_backbones", "check_changes", "check_data", "curves_frame",
+        "did_you_mean", "epoch_key", "epoch_records", "is_better", "is_higher_better", "is_locked",
+        "kept_checkpoints", "load_sweep", "met_budget", "note_event", "preset_names", "preset_text",
+        "ranked", "read_events", "record_family", "recover", "remaining_s", "replacing", "restore",
+        "run_lock", "save_sweep", "take_commands", "trial_records", "trials_frame",
+        "trials_per_hour", "with_checkpoints", "write_text",
     ]  # fmt: skip

@@ -76,8 +76,13 @@ def test_name_that_makes_no_folder_is_refused(name):
             "space.epochs is in both trial and space, but must be in one; remove it from the other",
         ),
         (
-            {"search": {"trials": None}},
-            "search.trials is null, but must be set where time_budget is null, "
+            {"search": {"target": 95}},
+            "search.target is 95.0, but must be above 0 and at most 1, as robust_accuracy is a "
+            "fraction; try 0.9",
+        ),
+        (
+            {"search": {"trials": None, "target": 0.9, "plateau": 9}},
+            "search.trials is null, but must be set where time_budget and trial_seconds are null, "
             "or the sweep never ends; try 64",
         ),
     ],
