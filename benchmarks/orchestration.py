@@ -71,7 +71,7 @@ def cytosweep(trials: int, folder: Path) -> Ends:
     with ray_runtime(None):
         started = time.time()
         study = SweepStudy(paths, sweep)
-        driver._fit(paths, sweep, study, SweepStopper(None), None, SLOTS)
+        driver._fit(paths, study, SweepStopper(), None, lambda _resources: SLOTS)
     ends = [t.datetime_complete.timestamp() for t in study.trials() if t.state.name == "COMPLETE"]
     return began, started, ends
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import yaml
 
-from spaces import load_sweep, preset_names, run_lock
+from spaces import load_sweep, note_event, preset_names, run_lock
 from tests.analysis.builders import complete, copy_run, cut, failed, names_in, new_run, write_run
 from tests.cytosweep.builders import STATUS_KEYS, cytosweep, launching, refused, sweep_file
 from tests.trainables.builders import audited, pictures, write_folder, write_npz, write_parquet
@@ -217,6 +217,20 @@ def test_status_says_where_a_run_stands_and_what_is_best(capsys, tmp_path):
     assert first.startswith(f"{run}: interrupted; 2 complete, 1 running; ")
     assert best.startswith("best: trial 1, robust_accuracy 0.7500, backbone=")
     assert last == f"go on with `cytosweep resume {run}`"
+
+
+def test_status_says_at_what_pace_a_run_went_and_what_ended_it(capsys, tmp_path):
+    paths, study = new_run(tmp_path / "run")
+    complete(0.5)(study, study.suggest())
+    study.note_spent(60.0)
+    note_event(paths, "driver ended", {"reason": "budget", "detail": "search.plateau is met"})
+    said = cytosweep(capsys, "status", paths.root).out.splitlines()
+    assert said[0].endswith("; 60 trials an hour")
+    assert said[1] == "ended: budget, search.plateau is met"
+    with run_lock(paths.lock):
+        said = cytosweep(capsys, "status", paths.root).out.splitlines()
+    assert said[0].endswith("; 60 trials an hour; about 3780 s to go")
+    assert said[1].startswith("best: ")
 
 
 def test_status_before_the_first_trial_says_so(capsys, tmp_path):

@@ -17,7 +17,17 @@ from rich.console import Console
 import search
 import search.driver
 from search.study import SweepStudy
-from spaces import RunPaths, SweepError, SweepInterruptedError, UserError, load_sweep, run_lock
+from search.tune_stopper import SweepStopper
+from spaces import (
+    RunCommand,
+    RunPaths,
+    SweepError,
+    SweepInterruptedError,
+    UserError,
+    load_sweep,
+    read_events,
+    run_lock,
+)
 from tests.search.builders import cells_sweep, events, play, report, write_cells
 from tests.spaces.builders import raising, refusal, trial_columns
 from tests.trainables.builders import audited, bright_pictures, write_npz
@@ -91,12 +101,65 @@ def test_launch_that_is_refused_leaves_the_folder_as_it_was(tmp_path, monkeypatc
     assert (tmp_path / "run").exists() is was_there
 
 
-def test_budget_that_ran_out_prunes_what_was_running(tmp_path, monkeypatch):
-    without_ray(monkeypatch, tmp_path, cut_then(run_out))
+@pytest.mark.parametrize(
+    ("stop", "reason", "detail"),
+    [(run_out, "budget", "search.time_budget of 9 s is spent"),
+     (SweepStopper.stop_by_user, "user", "`cytosweep stop`")],
+    ids=["budget", "user"],
+)  # fmt: skip
+def test_sweep_that_a_budget_or_the_user_ends_prunes_what_was_running(
+    tmp_path, monkeypatch, stop, reason, detail
+):
+    without_ray(monkeypatch, tmp_path, cut_then(stop))
     paths = search.launch(cells_sweep(tmp_path), tmp_path / "run")
     table = pd.read_parquet(paths.trials_table)[["state", "stop_reason", "objective"]]
-    assert table.values.tolist() == [["PRUNED", "budget", 0.5]]
-    assert json.loads(paths.events.read_text())["reason"] == "budget"
+    assert table.values.tolist() == [["PRUNED", reason, 0.5]]
+    (event,) = read_events(paths)
+    assert (event["event"], event["reason"], event["detail"]) == ("driver ended", reason, detail)
+
+
+def test_stopped_sweep_ends_trials_too_that_an_earlier_driver_left(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path, cut_then(SweepStopper.interrupt))
+    with pytest.raises(SweepInterruptedError):
+        search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    without_ray(monkeypatch, tmp_path, lambda study, stopper: stopper.stop_by_user())
+    assert states(search.resume(tmp_path / "run")) == ["PRUNED"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text", "more"),
+    [([], "all 4 trials have ended", "search.trials=8"),
+     (["search.trials=9", "search.time_budget=5"], "search.time_budget of 5 s is spent",
+      "search.time_budget=10")],
+    ids=["trials", "time"],
+)  # fmt: skip
+def test_resume_of_a_sweep_whose_budget_is_met_runs_nothing_and_says_how_to_go_on(
+    tmp_path, monkeypatch, overrides, text, more
+):
+    paths = launched(tmp_path, monkeypatch)
+    SweepStudy(paths, load_sweep(paths.sweep)).note_spent(9.0)
+    without_ray(monkeypatch, tmp_path, raising(AssertionError("something was run")))
+    console = Console(file=StringIO())
+    search.resume(paths.root, overrides, console=console)
+    said = console.file.getvalue()
+    assert said.startswith(f"{paths.root}: nothing was run: {text}")
+    assert said.endswith(f"go on with `cytosweep extend {paths.root} --set {more}`\n")
+    assert events(paths) == ["driver ended"]
+
+
+def test_wall_time_of_all_drivers_is_noted_in_the_journal(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    first = SweepStudy(paths, load_sweep(paths.sweep)).spent_s
+    search.resume(paths.root, ["search.trials=6"])
+    assert SweepStudy(paths, load_sweep(paths.sweep)).spent_s > first > 0
+
+
+def test_command_that_was_left_to_an_earlier_driver_is_forgotten(tmp_path, monkeypatch):
+    paths = launched(tmp_path, monkeypatch)
+    paths.commands.mkdir()
+    paths.command("old").write_text(RunCommand(kind="stop").model_dump_json())
+    assert states(search.resume(paths.root, ["search.trials=6"])) == ["COMPLETE"] * 6
+    assert list(paths.commands.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])

@@ -97,6 +97,17 @@ def test_live_table_is_drawn_when_it_is_due(tmp_path, due):
     assert live.shown == ([[0]] if due else [])
 
 
+@pytest.mark.parametrize(
+    ("status", "stops"), [("RUNNING", False), ("PENDING", True), ("TERMINATED", True)]
+)
+def test_sweep_whose_budget_is_met_stops_once_no_trial_runs(tmp_path, status, stops):
+    paths, stopper = run_paths(tmp_path), SweepStopper()
+    study = open_study(paths.root, search={"target": 0.5})
+    report(study, study.suggest().number, 0.5)
+    RunFolderCallback(paths, study, stopper, None).on_step_end(0, [FakeTuneTrial(0, status)])
+    assert (stopper.reason, stopper.stop_all()) == ("budget", stops)
+
+
 @pytest.mark.parametrize(("every_s", "written"), [(0.0, True), (60.0, False)])
 def test_tables_are_written_once_they_are_old(tmp_path, monkeypatch, every_s, written):
     monkeypatch.setattr(tune_callback, "_TABLES_EVERY_S", every_s)

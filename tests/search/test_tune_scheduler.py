@@ -43,6 +43,17 @@ def test_trial_that_the_study_prunes_is_stopped_and_told_once(tmp_path):
     assert study.running() == [0]
 
 
+def test_trial_that_was_cancelled_is_stopped_with_its_next_epoch(tmp_path):
+    study, stopper = open_study(tmp_path), SweepStopper()
+    study.suggest()
+    stopper.cancel(0)
+    scheduler = StudyScheduler(study, stopper)
+    said = scheduler.on_trial_result(CONTROLLER, FakeTuneTrial(0), epoch_result(0.25))
+    assert said == TrialScheduler.STOP
+    record = study.records()[0]
+    assert (record.state, record.stop_reason, record.objective) == ("PRUNED", "user", 0.25)
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
