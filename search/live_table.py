@@ -87,7 +87,7 @@ def pace_line(records: Sequence[TrialRecord], sweep: SweepSpec, elapsed_s: float
     if per_hour is not None:
         parts.append(f"{per_hour:.3g} trials/h")
     left = remaining_s(sweep, records, elapsed_s)
-    if left is not None:
+    if left is not None and any(record.state == TrialState.RUNNING.name for record in records):
         parts.append(f"{clock_text(left)} to go")
     return " | ".join(parts)
 
@@ -95,13 +95,15 @@ def pace_line(records: Sequence[TrialRecord], sweep: SweepSpec, elapsed_s: float
 def trials_table(records: Sequence[TrialRecord], sweep: SweepSpec) -> Table:
     """Return the running trials and, below them, the leaders among those that ended."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("trial", "state", "epoch", sweep.objective, "val_accuracy", *sweep.space):
+    metrics = dict.fromkeys((sweep.objective, "val_accuracy"))
+    for column in ("trial", "state", "epoch", *metrics, *sweep.space):
         table.add_column(column, no_wrap=True, justify="left" if column == "state" else "right")
     running = [r for r in records if r.state == TrialState.RUNNING.name]
     ended = [r for r in ranked(records, sweep.objective) if TrialState[r.state].is_finished()]
     for record in [*running, *ended[:_NUM_LEADERS]]:
-        cells = [record.trial, record.state, record.epochs, record.objective, record.val_accuracy]
-        values = [*cells, *(record.params.get(name, "-") for name in sweep.space)]
+        scores = (getattr(record, metric) for metric in metrics)
+        params = (record.params.get(name, "-") for name in sweep.space)
+        values = [record.trial, record.state, record.epochs, *scores, *params]
         style = "cyan" if record.state == TrialState.RUNNING.name else ""
         table.add_row(*(cell_text(value) for value in values), style=style)
     return table

@@ -52,7 +52,9 @@ class CommandCallback(Callback):
                 event, answer = _EVENTS[command.kind], self._carry_out(command)
             except UserError as error:
                 event, answer = REFUSED, str(error)
-            note_event(self._paths, event, {"answer": answer, "command": command.id})
+            asked = command.model_dump(exclude_defaults=True, exclude={"id", "kind"})
+            facts = {**asked, "answer": answer, "command": command.id}
+            note_event(self._paths, event, facts)
 
     def _carry_out(self, command: RunCommand) -> str:
         """Do what was asked and return what to say of it; a `UserError` where it cannot be."""

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from search import launch
-from spaces import RunPaths, is_locked, save_sweep
+from spaces import RunPaths, is_locked, load_sweep, save_sweep
 from tests.search.builders import cells_sweep, events
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -171,6 +171,30 @@ def test_second_driver_on_a_live_run_is_refused(tmp_path):
         assert (code, "is not empty" in said) == (2, True)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 130
+
+
+def test_live_sweep_is_widened_extended_rid_of_a_trial_and_stopped(tmp_path):
+    with launched(tmp_path, trial={"epochs": 100_000}, epochs=5) as (process, paths):
+
+        def told(*arguments):
+            code, said = ended(tmp_path, arguments[0], paths.root, *arguments[1:])
+            assert code == 0, said
+            return said
+
+        assert "9 trials in all, 2 at" in told("extend", "--trials", 9, "--max-concurrent", 2)
+        wait_until(lambda: events(paths).count("started") == 2)
+        assert "trial 0 ends" in told("cancel", 0)
+        wait_until(lambda: events(paths).count("started") == 3)
+        assert ended(tmp_path, "cancel", paths.root, 0)[0] == 2
+        told("extend", "--max-concurrent", 1)
+        told("stop")
+        assert process.wait(timeout=60) == 0
+    table = pd.read_parquet(paths.trials_table)
+    assert list(table["state"]) == ["PRUNED"] * 3
+    assert list(table["stop_reason"]) == ["user"] * 3
+    assert load_sweep(paths.sweep).search.trials == 9
+    code, said = ended(tmp_path, "stop", paths.root)
+    assert (code, "go on with `cytosweep resume" in said) == (2, True)
 
 
 @contextmanager

@@ -54,10 +54,14 @@ def test_pace_tells_time_trials_an_hour_and_what_is_to_go(budget, line):
     assert pace_line(RECORDS, sweep_spec(search={"time_budget": budget}), 90.0) == line
 
 
+def test_pace_of_a_sweep_in_which_nothing_runs_tells_of_nothing_to_go():
+    assert pace_line(RECORDS[:3], sweep_spec(), 90.0) == "1:30 | 120 trials/h"
+
+
 def test_table_shows_running_trials_before_the_leaders():
     table = trials_table(RECORDS, sweep_spec())
     columns = [column.header for column in table.columns]
-    assert columns == ["trial", "state", "epoch", "val_accuracy", "val_accuracy", "dropout"]
+    assert columns == ["trial", "state", "epoch", "val_accuracy", "dropout"]
     assert cells(table)[:2] == [["3", "0", "1"], ["RUNNING", "COMPLETE", "PRUNED"]]
     assert cells(table)[-1] == ["0.25"] * 3
 
