@@ -103,6 +103,7 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
     Example: cytosweep status runs/first
     """
     from analysis import TrialTable
+    from spaces import MachineLoad, TrialState
 
     table = TrialTable(run)
     found = table.status()
@@ -119,6 +120,12 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
     out.print(f"{run}: {'; '.join(facts)}", markup=False)
     if found.ended_by:
         out.print(f"ended: {found.ended_by}", markup=False)
+    if found.state == "running":
+        for record in table.records:
+            if record.state == TrialState.RUNNING.name:
+                score = "" if record.objective is None else f", {record.objective:.4f}"
+                out.print(f"trial {record.trial} runs: epoch {record.epochs}{score}", markup=False)
+        out.print(f"this machine: {MachineLoad().text()}", markup=False)
     if found.best:
         params = " ".join(f"{name}={value}" for name, value in found.best["params"].items())
         score = f"{table.sweep.objective} {found.best['objective']:.4f}"

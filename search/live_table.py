@@ -11,8 +11,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.machine_load import MachineLoad
-from spaces import SweepSpec, TrialRecord, TrialState, ranked, remaining_s, trials_per_hour
+from spaces import (
+    MachineLoad,
+    SweepSpec,
+    TrialRecord,
+    TrialState,
+    ranked,
+    remaining_s,
+    trials_per_hour,
+)
 
 _NUM_LEADERS = 6
 _REFRESH_S = 0.25

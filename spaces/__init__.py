@@ -7,6 +7,7 @@ from spaces.data_spec import DataSpec, Resize, SplitSpec
 from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
 from spaces.launched_data import check_data
+from spaces.machine_load import MachineLoad
 from spaces.metric import is_better, is_higher_better
 from spaces.parameter import Parameter
 from spaces.presets import preset_names, preset_text
@@ -45,6 +46,7 @@ __all__ = [
     "AuditSpec",
     "DataSpec",
     "EpochRecord",
+    "MachineLoad",
     "MetBudget",
     "Parameter",
     "Resize",

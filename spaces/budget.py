@@ -38,24 +38,15 @@ def met_budget(
     elapsed_s : float
         Wall time of all its drivers so far, seconds.
     """
-    search, trial_s = sweep.search, trial_seconds(records)
+    search = sweep.search
     if search.time_budget is not None and elapsed_s >= search.time_budget:
         return _spent("search.time_budget", search.time_budget)
-    if search.trial_seconds is not None and trial_s >= search.trial_seconds:
+    if search.trial_seconds is not None and trial_seconds(records) >= search.trial_seconds:
         return _spent("search.trial_seconds", search.trial_seconds)
+    if search.target is None and search.plateau is None:
+        return None  # without sorting the trials, which are asked about at every event
     leader = next(iter(ranked(records, sweep.objective)), None)
-    if leader is None or leader.objective is None:
-        return None
-    target, plateau = search.target, search.plateau
-    if target is not None and not is_better(sweep.objective, target, leader.objective):
-        reached = f"trial {leader.trial} has {sweep.objective} {leader.objective:.4g}"
-        return MetBudget(
-            text=f"search.target {target:g} is met: {reached}", more="search.target=null"
-        )
-    if plateau is not None and _trials_since(leader, records) >= plateau:
-        text = f"search.plateau is met: {plateau} trials without a better one than {leader.trial}"
-        return MetBudget(text=text, more=f"search.plateau={2 * plateau}")
-    return None
+    return _met_target(sweep, leader) or _met_plateau(sweep, leader, records) if leader else None
 
 
 def all_run(sweep: SweepSpec, records: Sequence[TrialRecord]) -> MetBudget | None:
@@ -94,10 +85,24 @@ def trial_seconds(records: Sequence[TrialRecord]) -> float:
     return sum(record.seconds or 0.0 for record in records)
 
 
-def _trials_since(leader: TrialRecord, records: Sequence[TrialRecord]) -> int:
-    """Return how many trials that began after the best one ended without failing."""
+def _met_target(sweep: SweepSpec, leader: TrialRecord) -> MetBudget | None:
+    target, value = sweep.search.target, leader.objective
+    if target is None or value is None or is_better(sweep.objective, target, value):
+        return None
+    text = f"search.target {target:g} is met: trial {leader.trial} has {sweep.objective}"
+    return MetBudget(text=f"{text} {value:.4g}", more="search.target=null")
+
+
+def _met_plateau(
+    sweep: SweepSpec, leader: TrialRecord, records: Sequence[TrialRecord]
+) -> MetBudget | None:
+    """Judge by the trials that began after the best one and ended without failing."""
     later = [record for record in _ended(records) if record.trial > leader.trial]
-    return sum(record.state != TrialState.FAILED.name for record in later)
+    num = sum(record.state != TrialState.FAILED.name for record in later)
+    if sweep.search.plateau is None or num < sweep.search.plateau:
+        return None
+    text = f"search.plateau is met: {num} trials after {leader.trial} were no better"
+    return MetBudget(text=text, more=f"search.plateau={2 * num}")
 
 
 def _ended(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -221,7 +221,8 @@ def test_status_says_where_a_run_stands_and_what_is_best(capsys, tmp_path):
 
 def test_status_says_at_what_pace_a_run_went_and_what_ended_it(capsys, tmp_path):
     paths, study = new_run(tmp_path / "run")
-    complete(0.5)(study, study.suggest())
+    for script in (complete(0.5), cut(0.25)):
+        script(study, study.suggest())
     study.note_spent(60.0)
     note_event(paths, "driver ended", {"reason": "budget", "detail": "search.plateau is met"})
     said = cytosweep(capsys, "status", paths.root).out.splitlines()
@@ -230,7 +231,8 @@ def test_status_says_at_what_pace_a_run_went_and_what_ended_it(capsys, tmp_path)
     with run_lock(paths.lock):
         said = cytosweep(capsys, "status", paths.root).out.splitlines()
     assert said[0].endswith("; 60 trials an hour; about 3780 s to go")
-    assert said[1].startswith("best: ")
+    assert said[1] == "trial 1 runs: epoch 1, 0.2500"
+    assert said[2].startswith("this machine: load ")
 
 
 def test_status_before_the_first_trial_says_so(capsys, tmp_path):

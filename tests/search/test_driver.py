@@ -172,6 +172,17 @@ def test_signal_leaves_trials_running_and_resume_ends_them(tmp_path, monkeypatch
     assert states(search.resume(tmp_path / "run")) == ["COMPLETE"] * 4
 
 
+def test_second_signal_ends_the_driver_at_once(tmp_path, monkeypatch):
+    def interrupt_twice(_stopper):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    without_ray(monkeypatch, tmp_path, cut_then(interrupt_twice))
+    with pytest.raises(KeyboardInterrupt):
+        search.launch(cells_sweep(tmp_path), tmp_path / "run")
+    assert states(RunPaths(tmp_path / "run")) == ["RUNNING"]
+
+
 def test_tables_and_the_error_are_noted_where_the_executor_breaks(tmp_path, monkeypatch):
     full = raising(OSError(28, "No space left on device"))
     without_ray(monkeypatch, tmp_path, cut_then(full))

@@ -27,7 +27,7 @@ def met(elapsed_s=60.0, objective="val_accuracy", records=RECORDS, **search):
             "search.target=null",
         ),
         (
-            {"plateau": 1}, "search.plateau is met: 1 trials without a better one than 1",
+            {"plateau": 1}, "search.plateau is met: 1 trials after 1 were no better",
             "search.plateau=2",
         ),
         ({"time_budget": 60, "plateau": 1}, "search.time_budget of 60 s is spent", None),

@@ -3,10 +3,10 @@ import spaces
 
 def test_spaces_exports_exactly_the_frozen_names():
     assert spaces.__all__ == [
-        "BUDGETS", "REFUSED", "SPENT_KEY", "AuditSpec", "DataSpec", "EpochRecord", "MetBudget",
-        "Parameter", "Resize", "ResourcesSpec", "RunCommand", "RunPaths", "SearchSpace",
-        "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError", "SweepSpec",
-        "TestTimeAugmentation", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState",
+        "BUDGETS", "REFUSED", "SPENT_KEY", "AuditSpec", "DataSpec", "EpochRecord", "MachineLoad",
+        "MetBudget", "Parameter", "Resize", "ResourcesSpec", "RunCommand", "RunPaths",
+        "SearchSpace", "SearchSpec", "SplitSpec", "SweepError", "SweepInterruptedError",
+        "SweepSpec", "TestTimeAugmentation", "TrialPaths", "TrialRecord", "TrialSpec", "TrialState",
         "TrialSummary", "UserError", "ValidationViews", "all_run", "ask_driver", "backbone_family",
         "best_epoch", "check_backbones", "check_changes", "check_data", "curves_frame",
         "did_you_mean", "epoch_key", "epoch_records", "is_better", "is_higher_better", "is_locked",

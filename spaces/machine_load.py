@@ -37,16 +37,16 @@ class MachineLoad:
 
 
 def memory_text(meminfo: str) -> str:
-    """Return `memory 3.2 of 8.0 GiB` for what Linux tells in /proc/meminfo."""
+    """Return `memory 3.2/8.0 GiB` for what Linux tells in /proc/meminfo."""
     kib = {name: int(size) for name, size in re.findall(r"^(\w+):\s+(\d+) kB", meminfo, re.M)}
     total, free = (kib[name] * 1024 / _GIB for name in ("MemTotal", "MemAvailable"))
-    return f"memory {total - free:.1f} of {total:.1f} GiB"
+    return f"memory {total - free:.1f}/{total:.1f} GiB"
 
 
 def gpu_text(line: str) -> str:
-    """Return `GPU 45 %, 3.1 of 79.6 GiB` for a line of nvidia-smi: per cent, MiB used, MiB."""
+    """Return `GPU 45 %, 3.1/79.6 GiB` for a line of nvidia-smi: per cent, MiB used, MiB."""
     busy, used, total = (part.strip() for part in line.split(","))
-    return f"GPU {busy} %, {int(used) / 1024:.1f} of {int(total) / 1024:.1f} GiB"
+    return f"GPU {busy} %, {int(used) / 1024:.1f}/{int(total) / 1024:.1f} GiB"
 
 
 def _gpus() -> list[str]:
