@@ -58,9 +58,11 @@ class CommandCallback(Callback):
 
     def _carry_out(self, command: RunCommand) -> str:
         """Do what was asked and return what to say of it; a `UserError` where it cannot be."""
+        if self._stopper.is_over:
+            raise UserError("the sweep has just ended; ask again in a moment")
         if command.kind == "cancel":
             return self._cancel(command.trial)
-        if self._stopper.reason:
+        if self._stopper.reason == "user":
             raise UserError(f"the sweep is ending already ({self._stopper.detail})")
         if command.kind == "extend":
             return self._extend(command.overrides)
@@ -85,6 +87,7 @@ class CommandCallback(Callback):
         num_slots = self._slots(sweep.resources)
         save_sweep(sweep, self._paths.sweep)
         self._study.extend(sweep)
+        self._stopper.go_on()
         self._searcher.set_max_concurrency(num_slots)
         trials = "no limit of" if sweep.search.trials is None else f"{sweep.search.trials}"
         return f"goes on by {', '.join(overrides)}: {trials} trials in all, {num_slots} at a time"

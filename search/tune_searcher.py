@@ -32,7 +32,10 @@ class StudySearcher(Searcher):
             return None
         suggestion = None if self._stopper.reason else self._study.suggest()
         if suggestion is None:
-            return None if self._live else Searcher.FINISHED  # type: ignore[return-value]  # Tune says dict and means this too
+            if self._live:
+                return None
+            self._stopper.is_over = True
+            return Searcher.FINISHED  # type: ignore[return-value]  # Tune says dict and means this too
         self._live.add(trial_id)
         return {
             "number": suggestion.number,

@@ -24,6 +24,8 @@ class SweepStopper(Stopper):
         """Wall time of the drivers before this one."""
         self.is_idle = False
         """Whether no trial is running now."""
+        self.is_over = False
+        """Whether Tune was told that nothing more will come, which cannot be taken back."""
         self.reason: Reason | None = None
         self.detail: str | None = None
         self._grace = False
@@ -40,6 +42,11 @@ class SweepStopper(Stopper):
     def stop_by_user(self) -> None:
         """End the sweep because somebody asked for it, with the next epoch of every trial."""
         self.reason, self.detail, self._grace = "user", "`cytosweep stop`", False
+
+    def go_on(self) -> None:
+        """Take a budget back that was met, for it was changed."""
+        if self.reason == "budget":
+            self.reason = self.detail = None
 
     def cancel(self, number: int) -> None:
         """End one trial with its next epoch."""
@@ -58,7 +65,9 @@ class SweepStopper(Stopper):
 
     def stop_all(self) -> bool:
         """Return whether everything must stop now."""
-        return self.reason == "interrupt" or (self.reason is not None and self.is_idle)
+        must = self.reason == "interrupt" or (self.reason is not None and self.is_idle)
+        self.is_over = self.is_over or must
+        return must
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Return False: single trials are stopped by the scheduler."""

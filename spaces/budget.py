@@ -40,9 +40,10 @@ def met_budget(
     """
     search = sweep.search
     if search.time_budget is not None and elapsed_s >= search.time_budget:
-        return _spent("search.time_budget", search.time_budget)
-    if search.trial_seconds is not None and trial_seconds(records) >= search.trial_seconds:
-        return _spent("search.trial_seconds", search.trial_seconds)
+        return _spent("search.time_budget", search.time_budget, elapsed_s)
+    trial_s = trial_seconds(records)
+    if search.trial_seconds is not None and trial_s >= search.trial_seconds:
+        return _spent("search.trial_seconds", search.trial_seconds, trial_s)
     if search.target is None and search.plateau is None:
         return None  # without sorting the trials, which are asked about at every event
     leader = next(iter(ranked(records, sweep.objective)), None)
@@ -55,7 +56,7 @@ def all_run(sweep: SweepSpec, records: Sequence[TrialRecord]) -> MetBudget | Non
     if limit is None or len(records) < limit or len(_ended(records)) < len(records):
         return None
     return MetBudget(
-        text=f"all {len(records)} trials have ended", more=f"search.trials={2 * limit}"
+        text=f"all {len(records)} trials have ended", more=f"search.trials={2 * len(records)}"
     )
 
 
@@ -109,5 +110,5 @@ def _ended(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if TrialState[record.state].is_finished()]
 
 
-def _spent(field: str, limit_s: float) -> MetBudget:
-    return MetBudget(text=f"{field} of {limit_s:g} s is spent", more=f"{field}={2 * limit_s:g}")
+def _spent(field: str, limit_s: float, used_s: float) -> MetBudget:
+    return MetBudget(text=f"{field} of {limit_s:g} s is spent", more=f"{field}={2 * used_s:.0f}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from search.run_folder import create_run
 from search.study import Suggestion, SweepStudy
-from spaces import EpochRecord, RunPaths, SweepSpec, TrialRecord, TrialSummary
+from spaces import EpochRecord, RunPaths, SweepSpec, TrialSummary
 from tests.spaces.builders import epoch_values
 from tests.trainables.builders import bright_pictures, write_npz
 
@@ -121,19 +121,6 @@ class FakeController:
 
     def get_trials(self) -> list[FakeTuneTrial]:
         return self.trials
-
-
-def trial_record(number: int = 0, state: str = "COMPLETE", **changed: Any) -> TrialRecord:
-    """Return a row of the trial table with a score of 0.75 after two epochs."""
-    values = {
-        "trial": number, "state": state, "stop_reason": None, "objective": 0.75, "best_epoch": 2,
-        "epochs": 2, "seconds": 4.0, "started": None, "node": "a", "seed": 1, "retries": 0,
-        "params": {"dropout": 0.25}, "val_loss": 0.5, "val_accuracy": 0.75,
-        "val_balanced_accuracy": 0.5, "val_macro_f1": 0.5, "shift_accuracy": None,
-        "robust_accuracy": None, "parameters_m": 2.5, "latency_ms": 3.5, "peak_memory_mb": 400.0,
-        "images_per_s": 250.0, "checkpoint": None, "error": None,
-    }  # fmt: skip
-    return TrialRecord(**(values | changed))
 
 
 def write_cells(path: Path, number: int = 60, seed: int = 0) -> Path:

@@ -130,7 +130,7 @@ def test_stopped_sweep_ends_trials_too_that_an_earlier_driver_left(tmp_path, mon
     ("overrides", "text", "more"),
     [([], "all 4 trials have ended", "search.trials=8"),
      (["search.trials=9", "search.time_budget=5"], "search.time_budget of 5 s is spent",
-      "search.time_budget=10")],
+      "search.time_budget=18")],
     ids=["trials", "time"],
 )  # fmt: skip
 def test_resume_of_a_sweep_whose_budget_is_met_runs_nothing_and_says_how_to_go_on(

@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 
 from search.live_table import LiveTable, clock_text, headline, pace_line, trials_table
-from tests.search.builders import sweep_spec, trial_record
+from tests.search.builders import sweep_spec
+from tests.spaces.builders import trial_record
 
 RECORDS = [
     trial_record(0),

@@ -7,8 +7,8 @@ import pytest
 import search.run_folder
 from search.run_folder import Checkpoints, create_run, write_tables
 from spaces import RunPaths, UserError, load_sweep
-from tests.search.builders import open_study, play, run_paths, sweep_spec, trial_record
-from tests.spaces.builders import raising, refusal
+from tests.search.builders import open_study, play, run_paths, sweep_spec
+from tests.spaces.builders import raising, refusal, trial_record
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["new", "empty"])

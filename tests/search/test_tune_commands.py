@@ -6,7 +6,7 @@ from search.tune_commands import CommandCallback
 from search.tune_searcher import StudySearcher
 from search.tune_stopper import SweepStopper
 from spaces import RunCommand, UserError, load_sweep, read_events
-from tests.search.builders import SUMMARY, open_study, report, run_paths
+from tests.search.builders import SUMMARY, open_study, report, run_paths, sweep_spec
 from tests.spaces.builders import raising
 
 
@@ -98,6 +98,26 @@ def test_sweep_that_is_ending_is_neither_extended_nor_stopped_again(tmp_path):
         event, answer = run.told(kind, overrides=overrides)
         assert event == "refused"
         assert answer.startswith("the sweep is ending already (`cytosweep stop`)")
+
+
+def test_sweep_whose_budget_is_met_goes_on_where_it_is_raised_and_can_be_stopped(tmp_path):
+    run = Running(tmp_path)
+    run.stopper.reason = "budget"
+    assert run.told("extend", overrides=("search.target=null",))[0] == "extended"
+    assert run.stopper.reason is None
+    run.stopper.reason = "budget"
+    assert run.told("stop")[0] == "stopped by user"
+    assert run.stopper.reason == "user"
+
+
+@pytest.mark.parametrize("kind", ["stop", "extend"])
+def test_sweep_that_tune_was_told_is_over_takes_no_more_commands(tmp_path, kind):
+    run = Running(tmp_path)
+    run.searcher.on_trial_complete("b")
+    run.study.extend(sweep_spec(search={"trials": 2}))
+    run.searcher.suggest("c")
+    event, answer = run.told(kind, overrides=("search.trials=9",))
+    assert (event, answer) == ("refused", "the sweep has just ended; ask again in a moment")
 
 
 def test_callback_pickles_without_its_study(tmp_path):

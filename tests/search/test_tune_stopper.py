@@ -3,7 +3,8 @@ import pickle
 import pytest
 
 from search.tune_stopper import SweepStopper
-from tests.search.builders import sweep_spec, trial_record
+from tests.search.builders import sweep_spec
+from tests.spaces.builders import trial_record
 
 MET = sweep_spec(search={"target": 0.75})
 

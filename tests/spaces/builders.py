@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from spaces import SearchSpace, SweepError, SweepSpec, UserError, epoch_key, load_sweep
+from spaces import (
+    SearchSpace,
+    SweepError,
+    SweepSpec,
+    TrialRecord,
+    UserError,
+    epoch_key,
+    load_sweep,
+)
 from spaces.problem import problems_of
 
 DATA = "data: {source: synthetic:blood-cells}\n"
@@ -123,6 +131,19 @@ def study_trial(*epochs: dict[str, Any], **parts: Any) -> FakeTrial:
     """Return a trial that noted `epochs`; further user attributes go into `noted`."""
     noted = {epoch_key(values["epoch"]): values for values in epochs} | parts.pop("noted", {})
     return FakeTrial(user_attrs=noted, **parts)
+
+
+def trial_record(number: int = 0, state: str = "COMPLETE", **changed: Any) -> TrialRecord:
+    """Return a row of the trial table with a score of 0.75 after two epochs."""
+    values = {
+        "trial": number, "state": state, "stop_reason": None, "objective": 0.75, "best_epoch": 2,
+        "epochs": 2, "seconds": 4.0, "started": None, "node": "a", "seed": 1, "retries": 0,
+        "params": {"dropout": 0.25}, "val_loss": 0.5, "val_accuracy": 0.75,
+        "val_balanced_accuracy": 0.5, "val_macro_f1": 0.5, "shift_accuracy": None,
+        "robust_accuracy": None, "parameters_m": 2.5, "latency_ms": 3.5, "peak_memory_mb": 400.0,
+        "images_per_s": 250.0, "checkpoint": None, "error": None,
+    }  # fmt: skip
+    return TrialRecord(**(values | changed))
 
 
 def with_metric(metric: str, *values: float | None) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 import pytest
 
 from spaces import all_run, met_budget, remaining_s, trials_per_hour
-from tests.search.builders import sweep_spec, trial_record
+from tests.spaces.builders import sweep_spec, trial_record
 
 RECORDS = [
     trial_record(0, objective=0.5),

@@ -7,8 +7,8 @@ from spaces import RunPaths, TrialPaths
 RUN_NAMES = {
     "sweep": "sweep.yaml", "provenance": "provenance.json", "journal": "study.journal",
     "events": "events.jsonl", "trials_table": "trials.parquet", "curves_table": "curves.parquet",
-    "trials": "trials", "lock": "lock", "executor": ".tune", "selection": "selection.json",
-    "best": "best",
+    "trials": "trials", "lock": "lock", "commands": "commands", "executor": ".tune",
+    "selection": "selection.json", "best": "best",
 }  # fmt: skip
 TRIAL_NAMES = {
     "config": "config.json", "log": "log.txt", "checkpoint": "checkpoint",
