@@ -1,7 +1,7 @@
 """What an audit is worth: the same sweep with it and without, judged on images of neither.
 
 usage: python -m benchmarks.audit_sweep SWEEP.yaml --source train.parquet --test test.parquet
-       [--seeds 0 1 2] [--trials 6]
+       [--seeds 0 1 2] [--trials 6] [--set key=value ...]
 
 The source is audited once. Each seed then gives two sweeps that differ in `data.keep` alone; each
 chooses by its objective on its own validation images, retrains its choice and is evaluated once.
@@ -27,6 +27,7 @@ Options = argparse.Namespace
 def swept(folder: Path, options: Options, seed: int, keep: str) -> Evaluation:
     """Return how the winner of one sweep fares on the test images."""
     changed = [
+        *options.set,
         f"data.source={options.source}",
         f"data.keep={keep}",
         f"search.seed={seed}",
@@ -46,11 +47,12 @@ def main() -> None:
     parser.add_argument("--test", required=True, help="images that no sweep sees")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--set", nargs="*", default=[], help="values of the sweep file to replace")
     options = parser.parse_args()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("ray", "optuna", "torch"))
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()},")
     print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {libraries};")
-    print(f"{Path(options.sweep).name}, {options.trials} trials a sweep\n")
+    print(f"{Path(options.sweep).name} {' '.join(options.set)}, {options.trials} trials a sweep\n")
     print("| seed | accuracy without | with | macro-F1 without | with |\n|---|---|---|---|---|")
     gains = []
     with TemporaryDirectory() as temporary:
