@@ -30,10 +30,12 @@ NUM_FOLDS = 4
 _MIN_STEPS = 300
 """Optimiser steps that a model needs, however few the images are."""
 
+_IMAGE_SIZE = 48
+"""Side in pixels of what the models see."""
+
 _SPEC = TrialSpec(
     backbone="custom_cnn",
     width=16,
-    image_size=48,
     epochs=8,
     optimizer="adamw",
     learning_rate=7e-3,
@@ -96,7 +98,7 @@ def out_of_sample_probabilities(
     Parameters
     ----------
     store : ImageStore
-        As `open_store` gives it: the processes that train open it again and share its pages.
+        As `open_store` gives it: the processes that train open it again, smaller, by its source.
     indices : int64, [n], images of the store to learn from and to judge
     groups : int64, [n], images of one group are judged by the same model; at least 4 groups
     seed : int
@@ -108,7 +110,8 @@ def out_of_sample_probabilities(
     parts = list(folds.split(indices, store.labels[indices], groups))
     probabilities = np.empty((len(indices), len(store.class_names)), np.float32)
     workers = min(NUM_FOLDS, os.cpu_count() or 1)
-    spec = DataSpec(source=store.source, image_size=store.images.shape[1])
+    spec = DataSpec(source=store.source, image_size=_IMAGE_SIZE)
+    _open(spec, store.fingerprint)  # one decodes, so that the others need not wait for each other
     with (
         TemporaryDirectory() as folder,
         ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool,
@@ -141,6 +144,13 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
+def _open(spec: DataSpec, fingerprint: str) -> ImageStore:
+    store = open_store(open_source(spec.source), size=spec.image_size)
+    if store.fingerprint != fingerprint:
+        raise DataError(f"{spec.source}: has changed while it was audited; audit it again")
+    return store
+
+
 def _num_epochs(learn: Indices) -> int:
     """Return how often a model sees the images that it learns from."""
     return max(_SPEC.epochs, -(-_MIN_STEPS // steps_per_epoch(len(learn), _SPEC.batch_size)))
@@ -159,9 +169,7 @@ def _judge(
             file.write(b".")
 
     torch.set_num_threads(1)
-    store = open_store(open_source(spec.source), size=spec.image_size)
-    if store.fingerprint != fingerprint:
-        raise DataError(f"{spec.source}: has changed while it was audited; audit it again")
+    store = _open(spec, fingerprint)
     mean, std = channel_statistics(store.images, learn)
     split = Split(train=learn, validation=judge, test=judge[:0])
     data = TrialData(spec=spec, store=store, split=split, mean=mean, std=std)
