@@ -1,9 +1,9 @@
 """What an audit is worth: the same sweep with it and without, judged on images of neither.
 
 usage: python -m benchmarks.audit_sweep SWEEP.yaml --source train.parquet --test test.parquet
-       [--seeds 0 1 2] [--trials 6] [--set key=value ...]
+       [--keep manifest.parquet] [--seeds 0 1 2] [--trials 6] [--set key=value ...]
 
-The source is audited once. Each seed then gives two sweeps that differ in `data.keep` alone; each
+The source is audited once, or was before. Each seed then gives two sweeps that differ in `data.keep` alone; each
 chooses by its objective on its own validation images, retrains its choice and is evaluated once.
 Trials, not seconds, end a sweep, so that both ask and train as often.
 """
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("sweep", help="a sweep file")
     parser.add_argument("--source", required=True, help="what is audited and swept over")
     parser.add_argument("--test", required=True, help="images that no sweep sees")
+    parser.add_argument("--keep", help="the manifest of an audit that was made already")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--set", nargs="*", default=[], help="values of the sweep file to replace")
@@ -57,10 +58,11 @@ def main() -> None:
     gains = []
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        save_audit(audit(options.source), folder / "audit")
+        manifest = options.keep or str(folder / "audit" / "manifest.parquet")
+        if not options.keep:
+            save_audit(audit(options.source), folder / "audit")
         for seed in options.seeds:
             plain = swept(folder / f"plain-{seed}", options, seed, "null")
-            manifest = str(folder / "audit" / "manifest.parquet")
             clean = swept(folder / f"audited-{seed}", options, seed, manifest)
             gains.append(clean.accuracy - plain.accuracy)
             print(
