@@ -3,9 +3,9 @@
 usage: python -m benchmarks.audit_sweep SWEEP.yaml --source train.parquet --test test.parquet
        [--keep manifest.parquet] [--seeds 0 1 2] [--trials 6] [--set key=value ...]
 
-The source is audited once, or was before. Each seed then gives two sweeps that differ in `data.keep` alone; each
-chooses by its objective on its own validation images, retrains its choice and is evaluated once.
-Trials, not seconds, end a sweep, so that both ask and train as often.
+The source is audited once, or was before. Each seed then gives two sweeps that differ in
+`data.keep` alone; each chooses by its objective on its own validation images, retrains its choice
+and is evaluated once. Trials, not seconds, end a sweep, so that both ask and train as often.
 """
 
 import argparse
