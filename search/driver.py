@@ -190,7 +190,7 @@ def _run(
                     study.prune(number, "budget")
             if live:
                 live.show(study.records())
-    if console and study.is_exhausted:
+    if console and study.is_exhausted and not stopper.reason:
         console.print("the whole space was tried", markup=False)
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)

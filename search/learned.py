@@ -52,13 +52,23 @@ def read_lessons(sweep: SweepSpec) -> list[Lessons]:
     UserError
         Where one is no run, has another objective, or has a journal that cannot be read.
     """
-    return [_lessons(run, sweep) for run in sweep.search.learn_from]
+    return [_lessons(run, sweep) for run in dict.fromkeys(sweep.search.learn_from)]
 
 
 def load_learned(paths: RunPaths, sweep: SweepSpec) -> list[FrozenTrial]:
-    """Return what a run has learned as trials of Optuna's."""
-    if not paths.learned.exists():
+    """Return what a run has learned as trials of Optuna's.
+
+    Raises
+    ------
+    UserError
+        Where its copy is gone or damaged: without it, the run would decide otherwise.
+    """
+    if not sweep.search.learn_from:
         return []
+    try:
+        lessons = json.loads(paths.learned.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{paths.learned}: cannot be read ({error}); put it back") from error
     with warnings.catch_warnings(action="ignore"):  # of a range that its step does not divide
         known = {name: distribution(sweep.space, name) for name in sweep.space}
     return [
@@ -69,7 +79,7 @@ def load_learned(paths: RunPaths, sweep: SweepSpec) -> list[FrozenTrial]:
             distributions={name: known[name] for name in lesson["params"]},
             intermediate_values={int(step): value for step, value in lesson["steps"].items()},
         )
-        for lesson in json.loads(paths.learned.read_text(encoding="utf-8"))
+        for lesson in lessons
     ]
 
 

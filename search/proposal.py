@@ -23,7 +23,7 @@ Trials = Sequence[FrozenTrial]
 Notes = Mapping[str, Any]  # Any: what a sampler notes on its study, as JSON
 
 _NUM_DRAWS, _NUM_RANDOM_DRAWS = 10, 100
-_NOTES = "study"
+_NOTES = "sampler_notes"
 """The system attribute of a trial that holds what its sampler noted on the study: in one line of
 the journal with the trial, so that neither is ever there without the other."""
 
@@ -44,13 +44,10 @@ class Proposer:
         A configuration that was tried as often as it may be is drawn anew with other seeds, and a
         sampler that comes back to such ones time and again is overruled.
         """
-        number, size = len(trials), self.sweep.space.size()
-        limit = self.sweep.search.repeat
-        if number >= size * limit:
+        number, times = len(trials), Counter(_key(trial) for trial in trials)
+        limit = self._limit(times)
+        if limit is None:
             return None
-        if self.sweep.search.sampler == "grid":  # all cells once before any twice
-            limit = int(number // size) + 1
-        times = Counter(_key(trial) for trial in trials)
         settled = [trial for trial in trials if times[_key(trial)] >= limit]
         seen = [*self._lessons(number), *trials]
         notes = {k: v for trial in trials for k, v in trial.system_attrs.get(_NOTES, {}).items()}
@@ -70,6 +67,16 @@ class Proposer:
             user_attrs={"seed": trial_seed(self.sweep.search.seed, number)},
         )
 
+    def _limit(self, times: Counter[str]) -> int | None:
+        """Return how often a configuration may have been tried now; None if all were that often.
+
+        A grid is gone through as a whole before any cell of it comes again.
+        """
+        search, size = self.sweep.search, self.sweep.space.size()
+        rounds = range(1, search.repeat + 1)
+        begun = next((n for n in rounds if sum(t >= n for t in times.values()) < size), None)
+        return begun if begun is None or search.sampler == "grid" else search.repeat
+
     def _lessons(self, number: int) -> Trials:
         """Return what the sampler of trial `number` can learn from.
 
@@ -85,17 +92,18 @@ class Proposer:
         if self.sweep.search.sampler != "grid":
             for attempt in range(_NUM_DRAWS):
                 yield build_sampler(self.sweep, number, attempt)
-        seeds = [trial_seed(self.sweep.search.seed, number, n) for n in range(_NUM_RANDOM_DRAWS)]
         if self.sweep.space.size() < float("inf"):
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-                yield BruteForceSampler(seeds[0])
-        yield from (RandomSampler(seed) for seed in seeds[_NUM_DRAWS:])
+                yield BruteForceSampler(trial_seed(self.sweep.search.seed, number))
+        for attempt in range(_NUM_DRAWS, _NUM_RANDOM_DRAWS):
+            yield RandomSampler(trial_seed(self.sweep.search.seed, number, attempt))
 
     def _draw(
         self, sampler: BaseSampler, number: int, known: Trials, notes: Notes
     ) -> tuple[FrozenTrial, Notes]:
         """Return a trial that `sampler` draws, and all that is noted on the study after that."""
         storage, start_with = _Memory(known), self.sweep.search.start_with
+        # Without the pruner: Optuna's Hyperband lets a sampler see the trials of one bracket only.
         study = optuna.create_study(storage=storage, sampler=sampler, direction=self.direction)
         study_id = storage.get_study_id_from_name(study.study_name)
         for key, value in notes.items():

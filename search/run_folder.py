@@ -50,8 +50,8 @@ def create_run(
         shutil.copyfile(sweep.data.keep, paths.manifest)
         data = sweep.data.model_copy(update={"keep": str(paths.manifest)})
         sweep = sweep.model_copy(update={"data": data})
-    learned = [trial for lesson in lessons for trial in lesson.trials]
-    if learned:
+    if sweep.search.learn_from:
+        learned = [trial for lesson in lessons for trial in lesson.trials]
         write_text(paths.learned, json.dumps(learned, indent=1) + "\n")
     save_sweep(sweep, paths.sweep)  # last: a folder that has it is a run
     return sweep

@@ -45,7 +45,7 @@ def test_ended_trials_of_earlier_runs_teach_with_states_values_and_steps(tmp_pat
     run = earlier_run(tmp_path)
     paths, sweep, (lessons,) = taught(tmp_path, run)
     learned = load_learned(paths, sweep)
-    ended = [t for t in SweepStudy(RunPaths(tmp_path / "run"), sweep).trials()][1:]
+    ended = SweepStudy(RunPaths(tmp_path / "run"), sweep_spec(space=SPACE)).trials()[1:]
     keys = ("state", "value", "params", "distributions", "intermediate_values")
     for trial, original in zip(learned, ended, strict=True):
         assert [getattr(trial, key) for key in keys] == [getattr(original, key) for key in keys]
@@ -98,7 +98,7 @@ def test_parameters_that_do_not_fit_are_left_out_by_name_and_trials_without_any_
         "learning_rate": SPACE["learning_rate"],
     }
     paths, sweep, (lessons,) = taught(tmp_path, run, space=space)
-    trials = SweepStudy(RunPaths(tmp_path / "run"), sweep).trials()[1:]
+    trials = SweepStudy(RunPaths(tmp_path / "run"), sweep_spec()).trials()[1:]
     fitting = [t.params["dropout"] for t in trials if t.params["dropout"] <= 0.3]
     assert [t.params for t in load_learned(paths, sweep)] == [{"dropout": v} for v in fitting]
     names = f"augment_ops (in 11), dropout (in {11 - len(fitting)})"
@@ -137,6 +137,12 @@ def test_lessons_of_a_run_that_pruned_by_epochs_are_in_the_new_runs_steps(tmp_pa
     (trial,) = load_learned(paths, sweep)
     assert sorted(trial.intermediate_values) == [0, 1, 2, 3]  # 9 epochs of 2 seconds
     assert trial.state is TrialState.COMPLETE
+
+
+def test_run_whose_copy_of_the_lessons_is_lost_is_not_opened(tmp_path):
+    paths, sweep, _ = taught(tmp_path, earlier_run(tmp_path, trials=2))
+    paths.learned.unlink()
+    assert "learned.json: cannot be read" in refusal(UserError, SweepStudy, paths, sweep)
 
 
 def test_run_that_cannot_teach_is_refused_in_a_line(tmp_path):

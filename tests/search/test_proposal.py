@@ -99,6 +99,12 @@ def test_grid_that_starts_with_a_cell_goes_on_with_the_others(tmp_path):
     assert len(set(asked(study))) == 24
 
 
+def test_configuration_that_completed_an_earlier_one_runs_again_and_hides_no_other(tmp_path):
+    pair = [{"dropout": 0.0}, {"dropout": 0.0, "flips": True}, {"dropout": 0.0, "flips": False}]
+    study = played(tmp_path, FEW, start_with=pair)
+    assert (len(asked(study)), len(set(asked(study)))) == (5, 4)
+
+
 def test_configuration_to_start_with_has_the_types_of_the_space(tmp_path):
     study = played(tmp_path, PLAIN, trials=1, start_with=[{"dropout": 0}])
     assert repr(study.trials()[0].params["dropout"]) == "0.0"
