@@ -4,13 +4,12 @@ import copy
 import json
 import warnings
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, BruteForceSampler, RandomSampler
+from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -22,7 +21,7 @@ from spaces import SweepSpec
 Trials = Sequence[FrozenTrial]
 Notes = Mapping[str, Any]  # Any: what a sampler notes on its study, as JSON
 
-_NUM_DRAWS, _NUM_RANDOM_DRAWS = 10, 100
+_NUM_DRAWS, _NUM_RANDOM_DRAWS = 10, 90
 _NOTES = "sampler_notes"
 """The system attribute of a trial that holds what its sampler noted on the study: in one line of
 the journal with the trial, so that neither is ever there without the other."""
@@ -52,9 +51,9 @@ class Proposer:
         seen = [*self._lessons(number), *trials]
         notes = {k: v for trial in trials for k, v in trial.system_attrs.get(_NOTES, {}).items()}
         new: dict[str, Any] = {}  # Any: as in `Notes`
-        for sampler in self._samplers(number):
-            # Brute force never draws what it sees.
-            known = settled if isinstance(sampler, BruteForceSampler) else seen
+        for attempt, name in enumerate(self._samplers(number)):
+            sampler = build_sampler(name, self.sweep.search, number, attempt)
+            known = settled if name == "grid" else seen  # a grid never draws what it sees
             drawn, noted = self._draw(sampler, number, known, notes | new)
             new |= {key: value for key, value in noted.items() if notes.get(key) != value}
             if times[_key(drawn)] < limit:
@@ -87,16 +86,11 @@ class Proposer:
         names = set(self.sweep.space)
         return [trial for trial in self.learned if trial.params.keys() == names]
 
-    def _samplers(self, number: int) -> Iterator[BaseSampler]:
-        """Yield those that may draw trial `number`, each to be asked where the last was in vain."""
-        if self.sweep.search.sampler != "grid":
-            for attempt in range(_NUM_DRAWS):
-                yield build_sampler(self.sweep, number, attempt)
-        if self.sweep.space.size() < float("inf"):
-            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-                yield BruteForceSampler(trial_seed(self.sweep.search.seed, number))
-        for attempt in range(_NUM_DRAWS, _NUM_RANDOM_DRAWS):
-            yield RandomSampler(trial_seed(self.sweep.search.seed, number, attempt))
+    def _samplers(self, number: int) -> list[str]:
+        """Return who may draw trial `number`, each to be asked where the last was in vain."""
+        is_finite = self.sweep.space.size() < float("inf")
+        own = [sampler_name(self.sweep, number)] * _NUM_DRAWS
+        return [*own, *["grid"] * is_finite, *["random"] * _NUM_RANDOM_DRAWS]
 
     def _draw(
         self, sampler: BaseSampler, number: int, known: Trials, notes: Notes

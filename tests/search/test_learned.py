@@ -68,7 +68,7 @@ def test_taught_sweep_asks_what_optunas_sampler_asks_with_those_trials(tmp_path,
     paths, sweep, _ = taught(tmp_path, run, space=space, sampler=sampler, startup_trials=2)
     study = optuna.create_study(direction="maximize")
     study.add_trials(load_learned(paths, sweep))
-    study.sampler = build_sampler(sweep, 0)
+    study.sampler = build_sampler(sampler, sweep.search, 0)
     trial = study.ask({name: distribution(sweep.space, name) for name in space})
     assert SweepStudy(paths, sweep).suggest().params == trial.params
 
