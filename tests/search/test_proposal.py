@@ -2,8 +2,9 @@ import json
 
 import pytest
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
+from search.optuna_space import distribution
 from search.proposal import Proposer
 from search.sampler import trial_seed
 from tests.search.builders import (
@@ -61,6 +62,19 @@ def test_sweep_that_ends_by_its_trials_did_not_try_all(tmp_path):
     study = played(tmp_path, FEW, trials=3)
     assert study.suggest() is None
     assert not study.is_exhausted
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_last_configuration_of_many_is_found(sampler):
+    search = {"sampler": sampler, "trials": None, "time_budget": 9, "repeat": 2}
+    sweep = sweep_spec(space={"epochs": {"low": 1, "high": 999}}, search=search)
+    known = {"epochs": distribution(sweep.space, "epochs")}
+    left = [n for n in [*range(1, 1000), *range(1, 1000)] if n != 123] + [123]
+    trials = [create_trial(params={"epochs": n}, distributions=known, value=0.5) for n in left]
+    proposer = Proposer(sweep=sweep, direction=StudyDirection.MAXIMIZE, learned=[])
+    last = proposer.propose(trials)
+    assert last.params == {"epochs": 123}
+    assert proposer.propose([*trials, last]) is None
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

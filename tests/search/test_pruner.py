@@ -27,7 +27,7 @@ from tests.search.builders import (
 
 OPTUNAS = {
     "halving": SuccessiveHalvingPruner(min_resource=2, reduction_factor=2),
-    "hyperband": HyperbandPruner(min_resource=2, max_resource=9, reduction_factor=2),
+    "hyperband": HyperbandPruner(min_resource=2, max_resource=16, reduction_factor=2),
     "median": MedianPruner(n_startup_trials=3, n_warmup_steps=2),
     "percentile": PercentilePruner(40.0, n_startup_trials=3, n_warmup_steps=2),
     "none": NopPruner(),
@@ -68,7 +68,11 @@ def optunas_own(asked, pruner):
 @pytest.mark.parametrize("name", OPTUNAS)
 @pytest.mark.parametrize("cuts", [[None], [3, 20, 7, 15, None]], ids=["whole", "cut"])
 def test_sweep_cut_or_whole_prunes_as_the_pruner_of_optunas_does(tmp_path, name, cuts):
-    parts = {"space": PLAIN, "search": OPTIONS | {"pruner": name}, "trial": {"epochs": 9}}
+    parts = {
+        "space": PLAIN,
+        "search": OPTIONS | {"pruner": name},
+        "trial": {"epochs": 16},
+    }  # they stop by themselves after 9
     for reports in cuts:
         study = open_study(tmp_path, **parts)
         play(study, cut_after=reports, value=wavering)
@@ -133,6 +137,14 @@ def test_epochs_that_end_in_the_same_step_count_for_table_and_objective_all_the_
     (trial,), (record,) = study.trials(), study.records()
     assert trial.intermediate_values == {0: 0.3, 1: 0.4}
     assert (trial.value, record.objective, record.best_epoch, record.epochs) == (0.9, 0.9, 2, 3)
+
+
+def test_epoch_that_a_restart_tells_again_is_in_the_step_it_was_in(tmp_path):
+    study = open_study(tmp_path, search=BY_SECONDS | {"pruner": "halving"})
+    number = study.suggest().number
+    for seconds in (12, 35):
+        study.report(number, epoch_record(1, 0.5, seconds=seconds), "a")
+    assert study.trials()[0].intermediate_values == {1: 0.5}
 
 
 def test_sweep_pruned_by_seconds_decides_the_same_when_cut(tmp_path):
