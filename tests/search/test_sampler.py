@@ -45,6 +45,17 @@ def test_sweep_asks_what_a_study_of_optunas_asks_and_warns_of_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_points_of_sobols_sequence_that_come_again_are_passed_over(tmp_path):
+    space = {"augment_ops": {"low": 0, "high": 3}, "flips": {"choice": [True, False]}}
+    search = {"sampler": "qmc", "trials": 8, "seed": 3}
+    study = open_study(tmp_path, space=space, search=search)
+    play(study, epochs=1)
+    own = optunas_own(sweep_spec(space=space, search=search | {"trials": 16}), epochs=1)
+    distinct = [params for n, params in enumerate(own) if params not in own[:n]]
+    assert [trial.params for trial in study.trials()] == distinct[:8]
+    assert own[:8] != distinct[:8]
+
+
 @pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "random"])
 def test_sampler_of_one_trial_draws_the_same_whenever_it_is_built(name):
     sweep = sweep_spec(search={"sampler": name, "seed": 3})
