@@ -13,6 +13,7 @@ from search.ray_runtime import ray_runtime, slots  # first: it sets up Ray's env
 from ray import tune  # isort: skip
 from rich.console import Console
 
+from search.learned import read_lessons
 from search.live_table import LiveTable
 from search.provenance import provenance
 from search.run_folder import Checkpoints, check_free, create_run, note_event, write_tables
@@ -66,8 +67,8 @@ def launch(
     Raises
     ------
     UserError
-        Where folder, backbones, weights, data or cluster are not what they must be; nothing is
-        left behind.
+        Where folder, backbones, weights, data, earlier runs or cluster are not what they must be;
+        nothing is left behind.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
     """
@@ -77,7 +78,12 @@ def launch(
     if console and data.warning:
         console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
     was_there = paths.root.exists()
-    sweep = create_run(paths, sweep, provenance(sweep, data.fingerprints))
+    lessons = read_lessons(sweep)
+    sweep = create_run(paths, sweep, provenance(sweep, data.fingerprints), lessons)
+    for lesson in lessons:
+        note_event(paths, "learned", lesson.facts())
+        if console:
+            console.print(str(lesson), markup=False, soft_wrap=True)
     for bad in data.store.bad_rows:
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
     try:
@@ -97,12 +103,13 @@ def check_launch(sweep: SweepSpec, run: Path | None = None) -> RunPaths:
     Raises
     ------
     UserError
-        Where `launch` would refuse the folder, a backbone, or pretrained weights.
+        Where `launch` would refuse the folder, a backbone, pretrained weights, or an earlier run.
     """
     paths = RunPaths((run or Path("runs") / sweep.name).absolute())
     check_free(paths)
     check_backbones(sweep, backbone_names())
     check_models(sweep)
+    read_lessons(sweep)
     return paths
 
 
@@ -183,6 +190,8 @@ def _run(
                     study.prune(number, "budget")
             if live:
                 live.show(study.records())
+    if console and study.is_exhausted and not stopper.reason:
+        console.print("the whole space was tried", markup=False)
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
 
@@ -199,10 +208,11 @@ def _wound_up(
         error = raised
         raise
     finally:
-        reason = f"{type(error).__name__}: {error}" if error else stopper.reason
+        ended = "the whole space was tried" if study.is_exhausted else "all trials ended"
+        reason = f"{type(error).__name__}: {error}" if error else stopper.reason or ended
         try:
             write_tables(paths, study, sweep)
-            note_event(paths, "driver ended", {"reason": reason or "all trials ended"})
+            note_event(paths, "driver ended", {"reason": reason})
         finally:
             Checkpoints(paths, sweep).drop(study.records())
             shutil.rmtree(paths.executor, ignore_errors=True)

@@ -22,8 +22,9 @@ from spaces.record import (
 from spaces.run_lock import is_locked, run_lock
 from spaces.run_paths import RunPaths, TrialPaths
 from spaces.search_space import SearchSpace
+from spaces.search_spec import SearchSpec
 from spaces.sweep_file import SweepError, check_backbones, load_sweep, save_sweep
-from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
+from spaces.sweep_spec import ResourcesSpec, SweepSpec
 from spaces.table import (
     curves_frame,
     kept_checkpoints,

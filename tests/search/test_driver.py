@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from contextlib import nullcontext
@@ -157,6 +158,37 @@ def test_launch_without_an_audit_warns_of_what_hashes_tell(tmp_path, monkeypatch
     search.launch(cells_sweep(tmp_path, data=data), tmp_path / "run", console=console)
     warned = f"warning: {cells}: images under different labels: 1; find more with"
     assert (warned in console.file.getvalue()) is not is_audited
+
+
+def test_run_tells_whom_it_learned_from_and_resumes_without_them(tmp_path, monkeypatch):
+    earlier = launched(tmp_path, monkeypatch).root.rename(tmp_path / "earlier")
+    without_ray(monkeypatch, tmp_path, cut_then(lambda stopper: stopper.interrupt()))
+    console = Console(file=StringIO())
+    sweep = cells_sweep(tmp_path, search={"learn_from": [str(earlier)]})
+    with pytest.raises(SweepInterruptedError):
+        search.launch(sweep, tmp_path / "run", console=console)
+    assert f"learned from 4 trials of {earlier}" in console.file.getvalue()
+    paths = RunPaths(tmp_path / "run")
+    assert json.loads(paths.events.read_text().splitlines()[0])["trials"] == 4
+    shutil.rmtree(earlier)
+    without_ray(monkeypatch, tmp_path)
+    assert states(search.resume(paths.root)) == ["COMPLETE"] * 4
+
+
+def test_run_that_is_to_learn_from_no_run_is_refused_before_anything_is_made(tmp_path):
+    sweep = cells_sweep(tmp_path, search={"learn_from": [str(tmp_path)]})
+    line = refusal(UserError, search.check_launch, sweep, tmp_path / "run")
+    assert line.startswith(f"search.learn_from: {tmp_path} is no run folder")
+
+
+def test_space_that_is_wholly_tried_ends_the_sweep_and_the_run_says_so(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path)
+    console = Console(file=StringIO())
+    space = {"dropout": {"choice": [0.0, 0.25, 0.5]}}
+    paths = search.launch(cells_sweep(tmp_path, space=space), tmp_path / "run", console=console)
+    assert states(paths) == ["COMPLETE"] * 3
+    assert json.loads(paths.events.read_text())["reason"] == "the whole space was tried"
+    assert "the whole space was tried" in console.file.getvalue()
 
 
 def test_resume_may_ask_for_more_trials_where_the_run_was_moved(tmp_path, monkeypatch):
