@@ -1,18 +1,21 @@
 """Launching a sweep, and resuming one that was cut."""
 
+import errno
 import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
 from search.ray_runtime import ray_runtime, slots  # first: it sets up Ray's environment
 
 from ray import tune  # isort: skip
+from ray.tune.error import TuneError
 from rich.console import Console
 
+from search.full_disk import is_disk_full
 from search.live_table import LiveTable
 from search.provenance import provenance
 from search.run_folder import Checkpoints, check_free, create_run, note_event, write_tables
@@ -70,6 +73,8 @@ def launch(
         left behind.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
+    OSError
+        Where the disk is full; what was noted until then is kept, and `resume` goes on.
     """
     paths = check_launch(sweep, run)
     stopper = SweepStopper(sweep.search.time_budget)
@@ -132,6 +137,8 @@ def resume(
         are not there, or an override would change what the finished trials mean.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
+    OSError
+        Where the disk is full; what was noted until then is kept, and `resume` goes on.
     """
     paths = RunPaths(run.absolute())
     if not paths.sweep.exists():
@@ -185,6 +192,9 @@ def _run(
                 live.show(study.records())
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
+    if stopper.reason == "disk":
+        remedy = f"free some space there, then go on with `cytosweep resume {paths.root}`"
+        raise OSError(errno.ENOSPC, f"the disk is full; {remedy}", str(paths.root))
 
 
 @contextmanager
@@ -200,12 +210,12 @@ def _wound_up(
         raise
     finally:
         reason = f"{type(error).__name__}: {error}" if error else stopper.reason
-        try:
+        shutil.rmtree(paths.executor, ignore_errors=True)
+        Checkpoints(paths, sweep).drop(study.records())
+        # On a full disk the journal has it all; tables are made of that again by `resume`.
+        with suppress(OSError) if stopper.reason == "disk" else nullcontext():
             write_tables(paths, study, sweep)
             note_event(paths, "driver ended", {"reason": reason or "all trials ended"})
-        finally:
-            Checkpoints(paths, sweep).drop(study.records())
-            shutil.rmtree(paths.executor, ignore_errors=True)
 
 
 def _fit(
@@ -224,7 +234,7 @@ def _fit(
         tune.with_resources(trainable, per_trial),
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(study),
-            scheduler=StudyScheduler(study),
+            scheduler=StudyScheduler(study, stopper),
             num_samples=-1,
             max_concurrent_trials=num_slots,
             reuse_actors=True,
@@ -239,7 +249,12 @@ def _fit(
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except TuneError as error:
+        if not is_disk_full(error):
+            raise
+        stopper.disk_is_full()
 
 
 @contextmanager
