@@ -1,18 +1,21 @@
 """Launching a sweep, and resuming one that was cut."""
 
+import errno
 import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
 from search.ray_runtime import ray_runtime, slots  # first: it sets up Ray's environment
 
 from ray import tune  # isort: skip
+from ray.tune.error import TuneError
 from rich.console import Console
 
+from search.full_disk import is_disk_full
 from search.learned import read_lessons
 from search.live_table import LiveTable
 from search.provenance import provenance
@@ -71,6 +74,8 @@ def launch(
         nothing is left behind.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
+    OSError
+        Where the disk is full; what was noted until then is kept, and `resume` goes on.
     """
     paths = check_launch(sweep, run)
     stopper = SweepStopper(sweep.search.time_budget)
@@ -139,6 +144,8 @@ def resume(
         are not there, or an override would change what the finished trials mean.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
+    OSError
+        Where the disk is full; what was noted until then is kept, and `resume` goes on.
     """
     paths = RunPaths(run.absolute())
     if not paths.sweep.exists():
@@ -194,6 +201,9 @@ def _run(
         console.print("the whole space was tried", markup=False)
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
+    if stopper.reason == "disk":
+        remedy = f"free some space there, then go on with `cytosweep resume {paths.root}`"
+        raise OSError(errno.ENOSPC, f"the disk is full; {remedy}", str(paths.root))
 
 
 @contextmanager
@@ -210,12 +220,12 @@ def _wound_up(
     finally:
         ended = "the whole space was tried" if study.is_exhausted else "all trials ended"
         reason = f"{type(error).__name__}: {error}" if error else stopper.reason or ended
-        try:
+        shutil.rmtree(paths.executor, ignore_errors=True)
+        Checkpoints(paths, sweep).drop(study.records())
+        # On a full disk the journal has it all; tables are made of that again by `resume`.
+        with suppress(OSError) if stopper.reason == "disk" else nullcontext():
             write_tables(paths, study, sweep)
             note_event(paths, "driver ended", {"reason": reason})
-        finally:
-            Checkpoints(paths, sweep).drop(study.records())
-            shutil.rmtree(paths.executor, ignore_errors=True)
 
 
 def _fit(
@@ -234,7 +244,7 @@ def _fit(
         tune.with_resources(trainable, per_trial),
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(study),
-            scheduler=StudyScheduler(study),
+            scheduler=StudyScheduler(study, stopper),
             num_samples=-1,
             max_concurrent_trials=num_slots,
             reuse_actors=True,
@@ -249,7 +259,12 @@ def _fit(
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except TuneError as error:
+        if not is_disk_full(error):
+            raise
+        stopper.disk_is_full()
 
 
 @contextmanager

@@ -7,14 +7,15 @@ from ray.tune.schedulers import TrialScheduler
 
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.study import SweepStudy
+from search.tune_stopper import SweepStopper
 
 
 class StudyScheduler(TrialScheduler):
     """A Tune scheduler that tells the study what trials report and stops those it prunes."""
 
-    def __init__(self, study: SweepStudy) -> None:
+    def __init__(self, study: SweepStudy, stopper: SweepStopper) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's own
-        self._study = study
+        self._study, self._stopper = study, stopper
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         """Tell the study of an epoch and return whether the trial goes on."""
@@ -29,10 +30,15 @@ class StudyScheduler(TrialScheduler):
     def on_trial_complete(
         self, tune_controller: object, trial: Trial, result: dict[str, Any]
     ) -> None:
-        """Tell the study how a trial ended; a pruned one is known to it."""
+        """Tell the study how a trial ended; a pruned one is known to it.
+
+        A trial that finds the disk full has not ended: it, and all, go on when there is space.
+        """
         message = result[MESSAGE]
         if isinstance(message, TrialEnded):
             self._study.complete(trial.config["number"], message.summary)
+        elif isinstance(message, TrialFailed) and message.is_disk_full:
+            self._stopper.disk_is_full()
         elif isinstance(message, TrialFailed):
             self._study.fail(trial.config["number"], message.error)
 

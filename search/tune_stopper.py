@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ray.tune import Stopper
 
-Reason = Literal["budget", "interrupt"]
+Reason = Literal["budget", "disk", "interrupt"]
 
 
 class SweepStopper(Stopper):
@@ -22,6 +22,10 @@ class SweepStopper(Stopper):
     def interrupt(self) -> None:
         """Stop the sweep; running trials stay open for `resume`."""
         self.reason = "interrupt"
+
+    def disk_is_full(self) -> None:
+        """Stop the sweep; running trials stay open for `resume`, once there is space."""
+        self.reason = "disk"
 
     def stop_all(self) -> bool:
         """Return whether everything must stop now."""

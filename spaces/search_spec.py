@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from spaces.data_spec import FROZEN
 from spaces.parameter import Choice
@@ -74,8 +74,16 @@ class SearchSpec(BaseModel):
     """Seed of the sampler and, with a trial's number, of the trial."""
     max_retries: int = Field(2, ge=0)
     """Times a trial is started again after its process died."""
-    keep_checkpoints: int = Field(5, ge=1)
-    """Trials of each backbone family whose checkpoints stay on disk."""
+    keep_checkpoints: int | Literal["all", "best"] = 5
+    """Trials of each backbone family whose checkpoints stay on disk; all of them; or the best one
+    of the sweep alone. Running trials have theirs besides."""
+
+    @field_validator("keep_checkpoints", mode="before")
+    @classmethod
+    def _is_a_number_or_a_word(cls, value: object) -> object:
+        if value not in ("all", "best") and not (type(value) is int and value >= 1):
+            raise ValueError("must be all, best, or a whole number of at least 1; try 5")
+        return value
 
     @model_validator(mode="after")
     def _options_fit_together(self) -> "SearchSpec":

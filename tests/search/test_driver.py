@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from contextlib import nullcontext
 from io import StringIO
@@ -12,7 +13,6 @@ import pandas as pd
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from ray.tune.error import TuneError
 from rich.console import Console
 
 import search
@@ -267,11 +267,11 @@ def finished(tmp_path_factory):
         return search.launch(cells_sweep(folder), folder / "run")
 
 
-def launch_with_ray(folder, monkeypatch, **parts):
+def launch_with_ray(folder, monkeypatch, run=None, **parts):
     """Run a sweep and return its trial table and its paths."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
-    paths = search.launch(cells_sweep(folder, **parts), folder / "run")
+    paths = search.launch(cells_sweep(folder, **parts), run or folder / "run")
     return pd.read_parquet(paths.trials_table), paths
 
 
@@ -338,8 +338,8 @@ def test_time_budget_counts_the_decoding(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(raises=TuneError, reason="the command line knows OSError, not Tune's wrapping")
-def test_full_disk_is_told_as_such(tmp_path, monkeypatch):
+@pytest.mark.timeout(240)
+def test_journal_that_cannot_grow_stops_the_sweep_and_keeps_what_it_has(tmp_path, monkeypatch):
     append, lines = JournalFileBackend.append_logs, []
 
     def append_until_full(self, logs):
@@ -348,6 +348,41 @@ def test_full_disk_is_told_as_such(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         append(self, logs)
 
-    monkeypatch.setattr(JournalFileBackend, "append_logs", append_until_full)
-    with pytest.raises(OSError, match="No space"):
-        launch_with_ray(tmp_path, monkeypatch)
+    with monkeypatch.context() as full:
+        full.setattr(JournalFileBackend, "append_logs", append_until_full)
+        with pytest.raises(OSError, match="the disk is full; free some space there, then go on"):
+            launch_with_ray(tmp_path, monkeypatch)
+    paths = RunPaths(tmp_path / "run")
+    assert states(paths) == ["RUNNING"]
+    search.resume(paths.root)
+    assert states(paths) == ["COMPLETE"] * 4
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of 4 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting takes root and the program mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_trial_that_finds_the_disk_full_stops_the_sweep_which_goes_on_later(
+    tmp_path, monkeypatch, small_disk
+):
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(3_700_000))
+    with pytest.raises(OSError, match="the disk is full; free some space there"):
+        launch_with_ray(tmp_path, monkeypatch, small_disk / "run", trial={"width": 32})
+    paths = RunPaths(small_disk / "run")
+    assert "FAILED" not in states(paths)
+    filler.unlink()
+    search.resume(paths.root)
+    assert states(paths) == ["COMPLETE"] * 4

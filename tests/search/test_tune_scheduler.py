@@ -5,6 +5,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from search.messages import MESSAGE, EpochEnded, TrialEnded, TrialFailed
 from search.tune_scheduler import StudyScheduler
+from search.tune_stopper import SweepStopper
 from tests.search.builders import SUMMARY, FakeController, FakeTuneTrial, epoch_record, open_study
 
 CONTROLLER = FakeController([])
@@ -20,7 +21,7 @@ def started(folder, number=1, **parts):
     study = open_study(folder, **parts)
     for _ in range(number):
         study.suggest()
-    return study, StudyScheduler(study)
+    return study, StudyScheduler(study, SweepStopper(None))
 
 
 def test_epoch_is_told_to_the_study_and_the_trial_goes_on(tmp_path):
@@ -39,6 +40,16 @@ def test_trial_that_the_study_prunes_is_stopped_and_told_once(tmp_path):
     scheduler.on_trial_complete(CONTROLLER, FakeTuneTrial(1), last)  # Tune's next call
     record = study.records()[1]
     assert (record.state, record.stop_reason) == ("PRUNED", "pruner")
+    assert study.running() == [0]
+
+
+def test_trial_that_finds_the_disk_full_stays_open_and_the_sweep_stops(tmp_path):
+    study, stopper = open_study(tmp_path), SweepStopper(None)
+    study.suggest()
+    full = {MESSAGE: TrialFailed(error="OSError", is_disk_full=True), "done": True}
+    StudyScheduler(study, stopper).on_trial_complete(CONTROLLER, FakeTuneTrial(0), full)
+    assert stopper.stop_all()
+    assert stopper.reason == "disk"
     assert study.running() == [0]
 
 
