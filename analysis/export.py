@@ -78,7 +78,7 @@ def _model_folder(source: Path, trial: int | None) -> tuple[Path, TrialRecord | 
     if record.checkpoint is None:
         keep = table.sweep.search.keep_checkpoints
         raise RunError(
-            f"{source}: trial {record.trial} has no checkpoint, only the {keep} best of each family"
-            f" keep theirs; choose another, or `cytosweep retrain {source} --trial {record.trial}`"
+            f"{source}: trial {record.trial} has no checkpoint, as search.keep_checkpoints is"
+            f" {keep}; choose another, or `cytosweep retrain {source} --trial {record.trial}`"
         )
     return table.paths.root / record.checkpoint, record

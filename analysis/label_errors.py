@@ -4,7 +4,10 @@ import os
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 
 import numpy as np
 import torch
@@ -12,14 +15,14 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from spaces import DataSpec, TrialSpec
+from spaces import DataSpec, EpochRecord, TrialSpec
 from trainables import TrainPlan, TrialData, open_source, open_store, train
 from trainables.metrics import Probabilities
 from trainables.prediction import BATCH, predict
 from trainables.source import DataError
 from trainables.split import Split
 from trainables.store import ImageStore, Progress
-from trainables.training import Report, steps_per_epoch
+from trainables.training import steps_per_epoch
 from trainables.trial_data import channel_statistics, clean_view
 
 NUM_FOLDS = 4
@@ -27,10 +30,12 @@ NUM_FOLDS = 4
 _MIN_STEPS = 300
 """Optimiser steps that a model needs, however few the images are."""
 
+_IMAGE_SIZE = 48
+"""Side in pixels of what the models see."""
+
 _SPEC = TrialSpec(
     backbone="custom_cnn",
     width=16,
-    image_size=48,
     epochs=8,
     optimizer="adamw",
     learning_rate=7e-3,
@@ -93,7 +98,7 @@ def out_of_sample_probabilities(
     Parameters
     ----------
     store : ImageStore
-        As `open_store` gives it: the processes that train open it again and share its pages.
+        As `open_store` gives it: the processes that train open it again, smaller, by its source.
     indices : int64, [n], images of the store to learn from and to judge
     groups : int64, [n], images of one group are judged by the same model; at least 4 groups
     seed : int
@@ -105,11 +110,15 @@ def out_of_sample_probabilities(
     parts = list(folds.split(indices, store.labels[indices], groups))
     probabilities = np.empty((len(indices), len(store.class_names)), np.float32)
     workers = min(NUM_FOLDS, os.cpu_count() or 1)
-    context = get_context("spawn")
-    spec = DataSpec(source=store.source, image_size=store.images.shape[1])
-    with context.Manager() as manager, ProcessPoolExecutor(workers, context) as pool:
-        epochs = manager.Queue()
-        judge_fold = partial(_judge, spec, store.fingerprint, seed, epochs.put)
+    spec = DataSpec(source=store.source, image_size=_IMAGE_SIZE)
+    _open(spec, store.fingerprint)  # one decodes, so that the others need not wait for each other
+    with (
+        TemporaryDirectory() as folder,
+        ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool,
+    ):
+        epochs = Path(folder) / "epochs"
+        epochs.touch()
+        judge_fold = partial(_judge, spec, store.fingerprint, seed, epochs)
         jobs = {
             pool.submit(judge_fold, indices[learn], indices[judge]): judge for learn, judge in parts
         }
@@ -117,10 +126,29 @@ def out_of_sample_probabilities(
         while running:
             _, running = wait(running, timeout=1)
             if progress:
-                progress(epochs.qsize(), total)
+                progress(epochs.stat().st_size, total)
         for job, judge in jobs.items():
             probabilities[judge] = job.result()
     return probabilities
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent does, which may be killed; a pool would wait for ever."""
+    parent = parent_process()
+    assert parent is not None  # this runs in the processes of a pool
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _open(spec: DataSpec, fingerprint: str) -> ImageStore:
+    store = open_store(open_source(spec.source), size=spec.image_size)
+    if store.fingerprint != fingerprint:
+        raise DataError(f"{spec.source}: has changed while it was audited; audit it again")
+    return store
 
 
 def _num_epochs(learn: Indices) -> int:
@@ -129,13 +157,19 @@ def _num_epochs(learn: Indices) -> int:
 
 
 def _judge(
-    spec: DataSpec, fingerprint: str, seed: int, report: Report, learn: Indices, judge: Indices
+    spec: DataSpec, fingerprint: str, seed: int, epochs: Path, learn: Indices, judge: Indices
 ) -> Probabilities:
-    """Train on some images of a source and return the probabilities of others."""
+    """Train on some images of a source and return the probabilities of others.
+
+    The file `epochs` grows by a byte with each epoch.
+    """
+
+    def report(_: EpochRecord) -> None:
+        with epochs.open("ab") as file:
+            file.write(b".")
+
     torch.set_num_threads(1)
-    store = open_store(open_source(spec.source), size=spec.image_size)
-    if store.fingerprint != fingerprint:
-        raise DataError(f"{spec.source}: has changed while it was audited; audit it again")
+    store = _open(spec, fingerprint)
     mean, std = channel_statistics(store.images, learn)
     split = Split(train=learn, validation=judge, test=judge[:0])
     data = TrialData(spec=spec, store=store, split=split, mean=mean, std=std)

@@ -1,19 +1,21 @@
 """Launching a sweep, and resuming one that was cut."""
 
+import errno
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from search.ray_runtime import ray_runtime, slots  # first: it sets up Ray's environment
 
 from ray import tune  # isort: skip
+from ray.tune.error import TuneError
 from rich.console import Console
 
+from search.full_disk import is_disk_full
+from search.interrupts import interrupts
+from search.learned import read_lessons
 from search.live_table import LiveTable
 from search.provenance import provenance
 from search.run_folder import Checkpoints, check_free, create_run, write_tables
@@ -76,10 +78,12 @@ def launch(
     Raises
     ------
     UserError
-        Where folder, backbones, weights, data or cluster are not what they must be; nothing is
-        left behind.
+        Where folder, backbones, weights, data, earlier runs or cluster are not what they must be;
+        nothing is left behind.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
+    OSError
+        Where the disk is full; what was noted until then is kept, and `resume` goes on.
     """
     paths = check_launch(sweep, run)
     stopper = SweepStopper()
@@ -87,7 +91,12 @@ def launch(
     if console and data.warning:
         console.print(f"warning: {data.warning}", markup=False, soft_wrap=True)
     was_there = paths.root.exists()
-    sweep = create_run(paths, sweep, provenance(sweep, data.fingerprints))
+    lessons = read_lessons(sweep)
+    sweep = create_run(paths, sweep, provenance(sweep, data.fingerprints), lessons)
+    for lesson in lessons:
+        note_event(paths, "learned", lesson.facts())
+        if console:
+            console.print(str(lesson), markup=False, soft_wrap=True)
     for bad in data.store.bad_rows:
         note_event(paths, "left out", {"row": bad.row, "path": bad.path, "reason": bad.reason})
     try:
@@ -107,12 +116,13 @@ def check_launch(sweep: SweepSpec, run: Path | None = None) -> RunPaths:
     Raises
     ------
     UserError
-        Where `launch` would refuse the folder, a backbone, or pretrained weights.
+        Where `launch` would refuse the folder, a backbone, pretrained weights, or an earlier run.
     """
     paths = RunPaths((run or Path("runs") / sweep.name).absolute())
     check_free(paths)
     check_backbones(sweep, backbone_names())
     check_models(sweep)
+    read_lessons(sweep)
     return paths
 
 
@@ -143,6 +153,8 @@ def resume(
         are not there, or an override would change what the finished trials mean.
     SweepInterruptedError
         After SIGINT or SIGTERM, once everything is saved.
+    OSError
+        Where the disk is full; what was noted until then is kept, and `resume` goes on.
     """
     paths = RunPaths(run.absolute())
     if not paths.sweep.exists():
@@ -180,7 +192,7 @@ def _run(
             console.print(text, markup=False, soft_wrap=True)
         return
     with (
-        _interrupts(stopper),
+        interrupts(stopper),
         LiveTable(console) if console else nullcontext() as live,
         ExitStack() as cluster,
     ):
@@ -199,8 +211,13 @@ def _run(
                 study.prune_open(stopper.reason)
             if live:
                 live.show(study.records(), study.sweep, stopper.elapsed_s())
+    if console and study.is_exhausted and not stopper.reason:
+        console.print("the whole space was tried", markup=False)
     if stopper.reason == "interrupt":
         raise SweepInterruptedError(paths.root)
+    if stopper.reason == "disk":
+        remedy = f"free some space there, then go on with `cytosweep resume {paths.root}`"
+        raise OSError(errno.ENOSPC, f"the disk is full; {remedy}", str(paths.root))
 
 
 @contextmanager
@@ -213,15 +230,15 @@ def _wound_up(paths: RunPaths, study: SweepStudy, stopper: SweepStopper) -> Iter
         error = raised
         raise
     finally:
-        reason = f"{type(error).__name__}: {error}" if error else stopper.reason
-        try:
+        ended = "the whole space was tried" if study.is_exhausted else "all trials ended"
+        reason = f"{type(error).__name__}: {error}" if error else stopper.reason or ended
+        shutil.rmtree(paths.executor, ignore_errors=True)
+        Checkpoints(paths, study.sweep).drop(study.records())
+        # On a full disk the journal has it all; tables are made of that again by `resume`.
+        with suppress(OSError) if stopper.reason == "disk" else nullcontext():
             study.note_spent(stopper.elapsed_s())
             write_tables(paths, study, study.sweep)
-            facts = {"reason": reason or "all trials ended", "detail": stopper.detail}
-            note_event(paths, "driver ended", facts)
-        finally:
-            Checkpoints(paths, study.sweep).drop(study.records())
-            shutil.rmtree(paths.executor, ignore_errors=True)
+            note_event(paths, "driver ended", {"reason": reason, "detail": stopper.detail})
 
 
 def _nothing_left(study: SweepStudy) -> MetBudget | None:
@@ -269,24 +286,9 @@ def _fit(
             verbose=0,
         ),
     )
-    tuner.fit()
-
-
-@contextmanager
-def _interrupts(stopper: SweepStopper) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM stop the sweep in order, and a second one at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stopper.reason == "interrupt":
-            raise KeyboardInterrupt
-        stopper.interrupt()
-
-    before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        tuner.fit()
+    except TuneError as error:
+        if not is_disk_full(error):
+            raise
+        stopper.disk_is_full()

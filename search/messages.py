@@ -28,6 +28,8 @@ class TrialFailed:
     """The trial raised; its log holds the traceback."""
 
     error: str
+    is_disk_full: bool = False
+    """Whether it raised for want of space where the run is."""
 
 
 Message = EpochEnded | TrialEnded | TrialFailed

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 
+from search.learned import Lessons
 from search.study import SweepStudy
 from spaces import (
     RunPaths,
@@ -23,8 +24,15 @@ from spaces import (
 )
 
 
-def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object]) -> SweepSpec:
+def create_run(
+    paths: RunPaths,
+    sweep: SweepSpec,
+    provenance: dict[str, object],
+    lessons: Iterable[Lessons] = (),
+) -> SweepSpec:
     """Make the folder of a new run and return its sweep, which names its own copy of a manifest.
+
+    What earlier runs teach is copied too: a run decides the same wherever they are moved.
 
     Raises
     ------
@@ -41,6 +49,9 @@ def create_run(paths: RunPaths, sweep: SweepSpec, provenance: dict[str, object])
         shutil.copyfile(sweep.data.keep, paths.manifest)
         data = sweep.data.model_copy(update={"keep": str(paths.manifest)})
         sweep = sweep.model_copy(update={"data": data})
+    if sweep.search.learn_from:
+        learned = [trial for lesson in lessons for trial in lesson.trials]
+        write_text(paths.learned, json.dumps(learned, indent=1) + "\n")
     save_sweep(sweep, paths.sweep)  # last: a folder that has it is a run
     return sweep
 

@@ -1,15 +1,20 @@
 """The brain of a sweep: an Optuna study that suggests trials, hears of epochs and prunes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import RandomSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.optuna_space import build_pruner, build_sampler, suggest, trial_seed
+from search.learned import STUDY_NAME, load_learned
+from search.optuna_space import suggest
+from search.proposal import Proposer
+from search.pruner import build_pruner, pruning_step
+from search.sampler import trial_seed
 from spaces import (
     SPENT_KEY,
     EpochRecord,
@@ -17,12 +22,12 @@ from spaces import (
     SweepSpec,
     TrialRecord,
     TrialSummary,
+    best_epoch,
     epoch_key,
+    epoch_records,
     is_higher_better,
     trial_records,
 )
-
-_STUDY_NAME = "sweep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +48,28 @@ class SweepStudy:
 
     def __init__(self, paths: RunPaths, sweep: SweepSpec) -> None:
         self._sweep = sweep
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(
-            study_name=_STUDY_NAME,
+            study_name=STUDY_NAME,
             storage=_open_journal(paths.journal),
-            pruner=build_pruner(sweep.search),
+            sampler=RandomSampler(),  # it decides nothing, trials come here with their parameters
+            pruner=build_pruner(sweep),
             direction="maximize" if is_higher_better(sweep.objective) else "minimize",
             load_if_exists=True,
         )
+        self._proposer = Proposer(
+            sweep=sweep, direction=self._study.direction, learned=load_learned(paths, sweep)
+        )
+        self.is_exhausted = False
+        """Whether `suggest` found that the whole space was tried."""
         self._live: dict[int, Trial] = {}
         self._ended: dict[int, TrialRecord] = {}  # they change no more
-        self._to_reopen = [t for t in self.trials() if t.state == TrialState.RUNNING]
+        self._to_reopen: list[FrozenTrial] = []
+        for trial in self.trials():
+            if trial.state == TrialState.RUNNING and "stop_reason" in trial.user_attrs:
+                self._study.tell(trial.number, state=TrialState.PRUNED)  # as a kill kept it from
+            elif trial.state == TrialState.RUNNING:
+                self._to_reopen.append(trial)
 
     @property
     def sweep(self) -> SweepSpec:
@@ -63,6 +79,7 @@ class SweepStudy:
     def extend(self, sweep: SweepSpec) -> None:
         """Go on by another sweep, one that differs in its budgets and its concurrency alone."""
         self._sweep = sweep
+        self._proposer = replace(self._proposer, sweep=sweep)
 
     @property
     def spent_s(self) -> float:
@@ -86,27 +103,40 @@ class SweepStudy:
 
     def suggest(self) -> Suggestion | None:
         """Return the next trial: first those that were cut, then new ones; None at the end."""
+        if (begun := self._next_open()) is not None:
+            return self._take_up(begun)
+        trials, limit = self.trials(), self._sweep.search.trials
+        if limit is not None and len(trials) >= limit:
+            return None
+        proposal = self._proposer.propose(trials)
+        if proposal is None:
+            self.is_exhausted = True
+            return None
+        self._study.add_trial(proposal)
+        return self._take_up(self.trials()[-1])
+
+    def _next_open(self) -> FrozenTrial | None:
+        """Return a trial that was cut, else one that waits; None where there is neither."""
         if self._to_reopen:
-            trial = self._reopened(self._to_reopen.pop(0))
-        else:
-            waiting = [t.number for t in self.trials() if t.state == TrialState.WAITING]
-            number, limit = len(self.trials()), self._sweep.search.trials
-            if waiting:
-                number = waiting[0]
-            elif limit is not None and number >= limit:
-                return None
-            self._study.sampler = build_sampler(self._sweep.search, number)
-            trial = self._study.ask()
+            return self._to_reopen.pop(0)
+        waiting = next((t for t in self.trials() if t.state == TrialState.WAITING), None)
+        if waiting is not None:  # somebody put it there; what it leaves open is drawn at random
+            self._study.sampler = RandomSampler(self._seed(waiting.number))
+            self._study.ask()
+        return waiting
+
+    def _take_up(self, frozen: FrozenTrial) -> Suggestion:
+        """Return the suggestion of a trial that is running in the journal."""
+        trial = Trial(self._study, frozen._trial_id)
+        seed = self._seed(trial.number)
         params = suggest(trial, self._sweep.space)
-        seed = trial_seed(self._sweep.search.seed, trial.number)
-        trial.set_user_attr("seed", seed)
+        if "seed" not in trial.user_attrs:
+            trial.set_user_attr("seed", seed)
         self._live[trial.number] = trial
         return Suggestion(number=trial.number, params=params, seed=seed)
 
-    def _reopened(self, frozen: FrozenTrial) -> Trial:
-        self._study.sampler = build_sampler(self._sweep.search, frozen.number)
-        self._study.sampler.before_trial(self._study, frozen)  # as `ask` does
-        return Trial(self._study, frozen._trial_id)
+    def _seed(self, number: int) -> int:
+        return trial_seed(self._sweep.search.seed, number)
 
     def report(self, number: int, record: EpochRecord, node: str) -> bool:
         """Note an epoch of a trial and return whether to prune it.
@@ -115,19 +145,28 @@ class SweepStudy:
         """
         trial = self._live[number]
         known = trial.storage.get_trial(trial._trial_id)
-        if epoch_key(record.epoch) not in known.user_attrs:
-            trial.set_user_attr(epoch_key(record.epoch), asdict(record))
-        if record.epoch not in known.intermediate_values:
+        key = epoch_key(record.epoch)
+        if key in known.user_attrs:
+            record = EpochRecord(**known.user_attrs[key])
+        else:
+            trial.set_user_attr(key, asdict(record))
+        step, reported = pruning_step(self._sweep.search, record), known.intermediate_values
+        if step not in reported:
             trial.set_user_attr("node", node)
-            trial.report(getattr(record, self._sweep.objective), record.epoch)
-        return trial.should_prune()
+            for missed in range(max(reported, default=step) + 1, step):
+                trial.report(reported[max(reported)], missed)  # what was known at that time
+            trial.report(getattr(record, self._sweep.objective), step)
+        is_pruned = bool(trial.should_prune())  # some say so as numpy does
+        if is_pruned:  # said at once: asked again after a kill, halving would answer otherwise
+            trial.set_user_attr("stop_reason", "pruner")
+        return is_pruned
 
     def complete(self, number: int, summary: TrialSummary) -> None:
         """End a trial that ran all its epochs; its value is its best objective."""
-        self._live[number].set_user_attr("summary", asdict(summary))
-        values = self._live[number].storage.get_trial(self._live[number]._trial_id)
-        best = max if is_higher_better(self._sweep.objective) else min
-        self._end(number, TrialState.COMPLETE, best(values.intermediate_values.values()))
+        trial, metric = self._live[number], self._sweep.objective
+        trial.set_user_attr("summary", asdict(summary))
+        best = best_epoch(epoch_records(trial.storage.get_trial(trial._trial_id)), metric)
+        self._end(number, TrialState.COMPLETE, getattr(best, metric))
 
     def prune(self, number: int, reason: str) -> None:
         """End a trial early: `reason` is pruner, budget or user."""
@@ -135,9 +174,9 @@ class SweepStudy:
         self._end(number, TrialState.PRUNED)
 
     def prune_open(self, reason: str) -> None:
-        """End all trials that began and have not ended, also those that an earlier cut left."""
-        self._live |= {frozen.number: self._reopened(frozen) for frozen in self._to_reopen}
-        self._to_reopen = []
+        """End all trials that have not ended: also those that an earlier cut left, or that wait."""
+        while (left := self._next_open()) is not None:
+            self._take_up(left)
         for number in self.running():
             self.prune(number, reason)
 

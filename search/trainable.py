@@ -13,6 +13,7 @@ import ray
 import torch
 from ray import tune
 
+from search.full_disk import is_disk_full
 from search.messages import MESSAGE, EpochEnded, Message, TrialEnded, TrialFailed
 from spaces import DataSpec, EpochRecord, RunPaths, SweepSpec, recover
 from trainables import TrialData, TrialJob, load_trial_data, run_trial
@@ -62,7 +63,8 @@ def tune_trial(config: dict[str, Any], *, sweep: SweepSpec, root: Path) -> None:
         except Exception as error:  # a trial may raise anything; the sweep goes on
             logging.getLogger(__name__).error("%s", traceback.format_exc())
             final = TrialFailed(
-                error=f"{type(error).__name__}: {error} (log: {run.relative(paths.log)})"
+                error=f"{type(error).__name__}: {error} (log: {run.relative(paths.log)})",
+                is_disk_full=is_disk_full(error),
             )
     _tell(final)
 

@@ -32,10 +32,15 @@ class StudyScheduler(TrialScheduler):
     def on_trial_complete(
         self, tune_controller: object, trial: Trial, result: dict[str, Any]
     ) -> None:
-        """Tell the study how a trial ended; a pruned one is known to it."""
+        """Tell the study how a trial ended; a pruned one is known to it.
+
+        A trial that finds the disk full has not ended: it, and all, go on when there is space.
+        """
         message = result[MESSAGE]
         if isinstance(message, TrialEnded):
             self._study.complete(trial.config["number"], message.summary)
+        elif isinstance(message, TrialFailed) and message.is_disk_full:
+            self._stopper.disk_is_full()
         elif isinstance(message, TrialFailed):
             self._study.fail(trial.config["number"], message.error)
 

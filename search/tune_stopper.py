@@ -6,16 +6,20 @@ from typing import Any, Literal
 
 from ray.tune import Stopper
 
-from spaces import SweepSpec, TrialRecord, met_budget
+from spaces import SweepSpec, TrialRecord, is_time_over, met_budget
 
-Reason = Literal["budget", "user", "interrupt"]
+Reason = Literal["budget", "user", "disk", "interrupt"]
+
+_LEAVES_OPEN = ("disk", "interrupt")
+"""Reasons for which running trials stay as they are, for `resume` to go on with."""
 
 
 class SweepStopper(Stopper):
     """Knows whether the sweep is to end, and why: `reason` in a word, `detail` in a sentence.
 
-    An interrupt cuts all trials at once. Otherwise no trial begins any more, running ones are asked
-    to end at their next epoch, and Tune is told to stop everything once none is left running.
+    An interrupt, a full disk and the end of the wall time, but for `grace`, cut all trials at once.
+    Otherwise no trial begins any more, running ones are asked to end at their next epoch, and Tune
+    is told to stop everything once none is left running.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +32,7 @@ class SweepStopper(Stopper):
         """Whether Tune was told that nothing more will come, which cannot be taken back."""
         self.reason: Reason | None = None
         self.detail: str | None = None
-        self._grace = False
+        self._grace = self._is_late = False
         self._cancelled: set[int] = set()
 
     def elapsed_s(self) -> float:
@@ -38,6 +42,10 @@ class SweepStopper(Stopper):
     def interrupt(self) -> None:
         """Stop the sweep; running trials stay open for `resume`."""
         self.reason, self.detail = "interrupt", None
+
+    def disk_is_full(self) -> None:
+        """Stop the sweep; running trials stay open for `resume`, once there is space."""
+        self.reason, self.detail = "disk", None
 
     def stop_by_user(self) -> None:
         """End the sweep because somebody asked for it, with the next epoch of every trial."""
@@ -56,16 +64,18 @@ class SweepStopper(Stopper):
         """End the sweep if one of its budgets is met."""
         if self.reason is None and (met := met_budget(sweep, records, self.elapsed_s())):
             self.reason, self.detail, self._grace = "budget", met.text, sweep.search.grace
+        self._is_late = is_time_over(sweep, self.elapsed_s()) and not sweep.search.grace
 
     def verdict(self, number: int) -> Reason | None:
         """Return why a trial that has told an epoch must end; None where it may stay open."""
         if number in self._cancelled:
             return "user"
-        return None if self._grace or self.reason == "interrupt" else self.reason
+        return None if self._grace or self.reason in _LEAVES_OPEN else self.reason
 
     def stop_all(self) -> bool:
         """Return whether everything must stop now."""
-        must = self.reason == "interrupt" or (self.reason is not None and self.is_idle)
+        is_at_once = self.reason in _LEAVES_OPEN or self._is_late
+        must = self.reason is not None and (self.is_idle or is_at_once)
         self.is_over = self.is_over or must
         return must
 

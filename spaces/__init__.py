@@ -2,7 +2,15 @@
 
 from spaces.atomic import recover, replacing, restore, write_text
 from spaces.audit_spec import AuditSpec
-from spaces.budget import BUDGETS, MetBudget, all_run, met_budget, remaining_s, trials_per_hour
+from spaces.budget import (
+    BUDGETS,
+    MetBudget,
+    all_run,
+    is_time_over,
+    met_budget,
+    remaining_s,
+    trials_per_hour,
+)
 from spaces.data_spec import DataSpec, Resize, SplitSpec
 from spaces.errors import SweepInterruptedError, UserError, did_you_mean
 from spaces.family import backbone_family
@@ -27,8 +35,9 @@ from spaces.run_events import note_event, read_events
 from spaces.run_lock import is_locked, run_lock
 from spaces.run_paths import RunPaths, TrialPaths
 from spaces.search_space import SearchSpace
+from spaces.search_spec import SearchSpec
 from spaces.sweep_file import SweepError, check_backbones, check_changes, load_sweep, save_sweep
-from spaces.sweep_spec import ResourcesSpec, SearchSpec, SweepSpec
+from spaces.sweep_spec import ResourcesSpec, SweepSpec
 from spaces.table import (
     curves_frame,
     kept_checkpoints,
@@ -81,6 +90,7 @@ __all__ = [
     "is_better",
     "is_higher_better",
     "is_locked",
+    "is_time_over",
     "kept_checkpoints",
     "load_sweep",
     "met_budget",

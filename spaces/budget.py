@@ -39,7 +39,7 @@ def met_budget(
         Wall time of all its drivers so far, seconds.
     """
     search = sweep.search
-    if search.time_budget is not None and elapsed_s >= search.time_budget:
+    if search.time_budget is not None and is_time_over(sweep, elapsed_s):
         return _spent("search.time_budget", search.time_budget, elapsed_s)
     trial_s = trial_seconds(records)
     if search.trial_seconds is not None and trial_s >= search.trial_seconds:
@@ -48,6 +48,12 @@ def met_budget(
         return None  # without sorting the trials, which are asked about at every event
     leader = next(iter(ranked(records, sweep.objective)), None)
     return _met_target(sweep, leader) or _met_plateau(sweep, leader, records) if leader else None
+
+
+def is_time_over(sweep: SweepSpec, elapsed_s: float) -> bool:
+    """Return whether the wall time of a sweep is spent, the one budget that cuts running trials."""
+    budget = sweep.search.time_budget
+    return budget is not None and elapsed_s >= budget
 
 
 def all_run(sweep: SweepSpec, records: Sequence[TrialRecord]) -> MetBudget | None:

@@ -1,6 +1,7 @@
 """One dimension of a search space: a list of choices or a range of numbers."""
 
 import math
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, PlainValidator, model_validator
@@ -9,6 +10,8 @@ from spaces.data_spec import FROZEN
 from spaces.problem import Problem, problems_error, wrong
 
 Scalar = bool | int | float | str | None
+
+_NEAR = 1e-8  # of a step, as Optuna has it
 
 
 def _check_number(value: object) -> object:
@@ -50,6 +53,28 @@ class Parameter(BaseModel):
     """Whether to search on a logarithmic scale."""
     when: dict[str, Any] = Field(default_factory=dict)  # Any: one value or a list of values
     """Other parameters and the values of theirs under which this one is searched at all."""
+
+    def size(self, *, is_integer: bool) -> float:
+        """Return the number of values; infinite for a range of fractions without steps."""
+        if self.choice is not None:
+            return len(self.choice)
+        step = self.step or (1 if is_integer else None)
+        if self.low == self.high or step is None:
+            return 1 if self.low == self.high else math.inf
+        low, high = Decimal(str(self.low)), Decimal(str(self.high))
+        return int((high - low) // Decimal(str(step))) + 1
+
+    def holds(self, value: Scalar, *, is_integer: bool) -> bool:
+        """Return whether `value` is one of the values."""
+        if self.choice is not None:
+            alike = [v for v in self.choice if isinstance(v, bool) == isinstance(value, bool)]
+            return value in alike
+        assert self.low is not None and self.high is not None  # a Parameter is a choice or a range
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        step = self.step or (1 if is_integer else None)
+        steps = (value - self.low) / step if step else 0.0
+        return abs(steps - round(steps)) < _NEAR and self.low <= value <= self.high
 
     @model_validator(mode="before")
     @classmethod

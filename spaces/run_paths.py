@@ -63,6 +63,11 @@ class RunPaths:
         return self.root / "manifest.parquet"
 
     @property
+    def learned(self) -> Path:
+        """What earlier runs taught: their trials, as far as they fit this run's space."""
+        return self.root / "learned.json"
+
+    @property
     def journal(self) -> Path:
         """Optuna's journal: the truth about every trial."""
         return self.root / "study.journal"

@@ -1,6 +1,6 @@
 """The search space: the fields of a trial that are searched, their values and conditions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from pydantic import RootModel, ValidationError, ValidationInfo, model_validator
@@ -37,6 +37,30 @@ class SearchSpace(RootModel[dict[str, Parameter]]):
             parent in decided and decided[parent] in values
             for parent, values in self.root[name].when.items()
         )
+
+    def can_take(self, name: str, value: Scalar) -> bool:
+        """Return whether `value` is one of those that parameter `name` is searched over."""
+        return self.root[name].holds(value, is_integer=self.is_integer(name))
+
+    def size(self) -> float:
+        """Return the number of different configurations; infinite with a range without steps."""
+        asked = {
+            name: dict.fromkeys(v for p in self.root.values() for v in p.when.get(name, ()))
+            for name in self.root
+        }
+
+        def count(names: Sequence[str], decided: dict[str, Scalar]) -> float:
+            if not names:
+                return 1
+            name, *rest = names
+            if not self.is_active(name, decided):
+                return count(rest, decided)
+            found = sum(count(rest, {**decided, name: value}) for value in asked[name])
+            # All values that no condition asks about are alike.
+            others = self.root[name].size(is_integer=self.is_integer(name)) - len(asked[name])
+            return found + others * count(rest, decided) if others else found
+
+        return count(list(self), {})
 
     def is_integer(self, name: str) -> bool:
         """Return whether the trial's field called `name` takes whole numbers only."""
@@ -80,18 +104,8 @@ class SearchSpace(RootModel[dict[str, Parameter]]):
                 yield Problem(where=(parent,), text=rule + "; conditions ask about parameters")
                 continue
             for value in values:
-                if not self._can_take(parent, value):
+                if not self.can_take(parent, value):
                     yield wrong([parent], value, f"{parent} never takes that value; remove it")
-
-    def _can_take(self, name: str, value: Scalar) -> bool:
-        parameter = self.root[name]
-        if parameter.choice is not None:
-            return any(type(value) is type(one) and value == one for one in parameter.choice)
-        assert parameter.low is not None and parameter.high is not None  # checked by Parameter
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return False
-        is_on_grid = not self.is_integer(name) or value == int(value)
-        return is_on_grid and parameter.low <= value <= parameter.high
 
     def _cycle_problems(self) -> list[Problem]:
         try:

@@ -130,18 +130,19 @@ def _read(path: Path) -> RawSweep:
 
 
 def _make_paths_absolute(raw: RawSweep, folder: Path) -> None:
-    """Put absolute paths in the places of the data, their manifest and local weights."""
-    space = raw.get("space")
+    """Put absolute paths in the places of data, their manifest, local weights, earlier runs."""
+    space, search = raw.get("space"), raw.get("search")
     for part, key in (("data", "source"), ("data", "keep"), ("trial", "weights")):
         values = raw.get(part)
         if isinstance(values, dict) and isinstance(values.get(key), str) and values[key]:
             values[key] = absolute_source(values[key], folder)
     searched = space.get("weights") if isinstance(space, dict) else None
-    if isinstance(searched, dict) and isinstance(searched.get("choice"), list):
-        searched["choice"] = [
-            absolute_source(choice, folder) if isinstance(choice, str) and choice else choice
-            for choice in searched["choice"]
-        ]
+    for holder, key in ((searched, "choice"), (search, "learn_from")):
+        if isinstance(holder, dict) and isinstance(holder.get(key), list):
+            holder[key] = [
+                absolute_source(path, folder) if isinstance(path, str) and path else path
+                for path in holder[key]
+            ]
 
 
 def absolute_source(source: str, folder: Path) -> str:
@@ -188,8 +189,8 @@ def _is_from(where: Location, overridden: Sequence[Location]) -> bool:
 
 
 def _without(raw: RawSweep, wheres: Sequence[Location]) -> RawSweep:
-    """Return a copy of `raw` in which nothing stands at any of `wheres`; parameters go whole."""
-    wheres = [where[:2] if where[:1] == ("space",) else where for where in wheres]
+    """Return a copy of `raw` without what stands at `wheres`; of space and search, whole keys."""
+    wheres = [where[:2] if where[:1] in (("space",), ("search",)) else where for where in wheres]
 
     def copy(value: object, where: Location) -> object:
         if not isinstance(value, dict):

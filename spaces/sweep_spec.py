@@ -1,83 +1,18 @@
 """A whole sweep: the data, the space, the fixed choices, the search, the goal, the resources."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from spaces.data_spec import FROZEN, DataSpec
 from spaces.metric import METRICS_UNDER_SHIFT, Metric, is_higher_better
 from spaces.parameter import Scalar
 from spaces.problem import Problem, problems_error, wrong
+from spaces.search_fit import search_problems
 from spaces.search_space import SearchSpace
+from spaces.search_spec import SearchSpec
 from spaces.trial_spec import TrialSpec
-
-_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0}
-
-
-def parse_duration_s(text: object) -> object:
-    """Return the seconds in `1h30m`, `20m`, `45s`; anything else is returned as it is."""
-    if not isinstance(text, str):
-        return text
-    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.replace(" ", ""))
-    if not text.strip() or parts is None:
-        raise ValueError("must be a duration such as 45s, 20m or 1h30m; try 20m")
-    return sum(int(n) * unit for n, unit in zip(parts.groups("0"), _UNIT_S.values(), strict=True))
-
-
-DurationS = Annotated[float, BeforeValidator(parse_duration_s), Field(gt=0)]
-"""Seconds, written in a sweep file as a number or as `1h30m`."""
-
-
-class SearchSpec(BaseModel):
-    """How the space is searched and when the search ends."""
-
-    model_config = FROZEN
-
-    trials: int | None = Field(64, ge=1)
-    """Number of trials after which the sweep ends; null for no limit."""
-    time_budget: DurationS | None = Field(None, examples=["20m"])
-    """Seconds after which the sweep ends, from when `launch` begins to read the data, the times
-    between a cut and its `resume` left out; null for no limit. As with the three budgets below, the
-    first to be met ends the sweep, and running trials end with their next epoch, PRUNED."""
-    trial_seconds: DurationS | None = Field(None, examples=["2h"])
-    """Seconds of all trials together, side by side or not, after which the sweep ends; null for no
-    limit."""
-    target: float | None = Field(None, allow_inf_nan=False)
-    """The objective with which the sweep ends: at least this, or at most where lower is better;
-    null for as good as it gets."""
-    plateau: int | None = Field(None, ge=1)
-    """Number of trials that end without a better objective, failed ones not counted, after which
-    the sweep ends; null to go on all the same."""
-    grace: bool = False
-    """Whether trials that run when a budget is met are left to finish."""
-    sampler: Literal["tpe", "random"] = "tpe"
-    """Optuna's sampler: tree-structured Parzen estimator, or uniform random."""
-    startup_trials: int = Field(10, ge=1)
-    """Random trials before `tpe` begins to model."""
-    pruner: Literal["halving", "median", "none"] = "halving"
-    """Optuna's pruner: asynchronous successive halving, median, or none."""
-    min_epochs: int = Field(1, ge=1)
-    """Epochs before a trial may be pruned."""
-    reduction_factor: int = Field(3, ge=2)
-    """Of how many trials one goes on at each rung of `halving`."""
-    seed: int = Field(0, ge=0)
-    """Seed of the sampler and, with a trial's number, of the trial."""
-    max_retries: int = Field(2, ge=0)
-    """Times a trial is started again after its process died."""
-    keep_checkpoints: int = Field(5, ge=1)
-    """Trials of each backbone family whose checkpoints stay on disk."""
-
-    @model_validator(mode="after")
-    def _ends_some_time(self) -> "SearchSpec":
-        if self.trials is None and self.time_budget is None and self.trial_seconds is None:
-            rule = (
-                "must be set where time_budget and trial_seconds are null, or the sweep never ends;"
-                " try 64"
-            )
-            raise problems_error([wrong(["trials"], None, rule)])
-        return self
 
 
 class ResourcesSpec(BaseModel):
@@ -176,6 +111,10 @@ class SweepSpec(BaseModel):
             problems += self._objective_problems() + self._target_problems()
             problems += self._image_size_problems() + self._weights_problems()
             problems += self._training_problems()
+            epochs = max(self.candidates("epochs"))
+            problems += [
+                p.under("search") for p in search_problems(self.search, self.space, epochs)
+            ]
         if problems:
             raise problems_error(problems)
         return self

@@ -46,15 +46,16 @@ def with_checkpoints(
 
 
 def kept_checkpoints(records: Iterable[TrialRecord], sweep: SweepSpec) -> set[int]:
-    """Return the trials whose checkpoints stay: running ones, and the k best of each family."""
+    """Return the trials whose checkpoints stay: running ones, and those the search keeps."""
+    most = sweep.search.keep_checkpoints
     kept: set[int] = set()
     num_kept: Counter[str] = Counter()
     for record in ranked(records, sweep.objective):
         if not TrialState[record.state].is_finished():
             kept.add(record.trial)
             continue
-        family = record_family(record, sweep)
-        if num_kept[family] < sweep.search.keep_checkpoints:
+        family = "" if most == "best" else record_family(record, sweep)
+        if most == "all" or num_kept[family] < (1 if most == "best" else most):
             num_kept[family] += 1
             kept.add(record.trial)
     return kept

@@ -55,7 +55,9 @@ def test_trial_whose_checkpoint_was_not_kept_is_refused_with_two_remedies(tmp_pa
     sweep = run_spec(search={"keep_checkpoints": 1})
     paths = write_run(tmp_path / "run", complete(0.5), complete(0.75), sweep=sweep)
     line = refusal(UserError, export, paths.root, tmp_path / "out", trial=0)
-    assert line.startswith(f"{paths.root}: trial 0 has no checkpoint, only the 1 best of each")
+    assert line.startswith(
+        f"{paths.root}: trial 0 has no checkpoint, as search.keep_checkpoints is 1;"
+    )
     assert f"`cytosweep retrain {paths.root} --trial 0`" in line
     assert not (tmp_path / "out").exists()
 

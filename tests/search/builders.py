@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.run_folder import create_run
-from search.study import Suggestion, SweepStudy
+from search.study import SweepStudy
 from spaces import EpochRecord, RunPaths, SweepSpec, TrialSummary
 from tests.spaces.builders import epoch_values
 from tests.trainables.builders import bright_pictures, write_npz
@@ -19,6 +19,20 @@ SPACE = {
     "augment_ops": {"low": 0, "high": 3},
     "augment_magnitude": {"low": 1, "high": 30, "when": {"augment_ops": [1, 2, 3]}},
 }
+
+PLAIN = {
+    "optimizer": {"choice": ["adam", "adamw"]},
+    **{name: SPACE[name] for name in ("learning_rate", "dropout", "augment_ops")},
+}
+"""A space without conditions."""
+
+CELLS = {
+    "flips": {"choice": [True, False]},
+    "dropout": {"low": 0.0, "high": 0.5, "step": 0.25},
+    "augment_ops": {"low": 0, "high": 2},
+    "width": {"choice": [8, 16], "when": {"augment_ops": 2}},
+}
+"""A space of 2 * 3 * (1 + 1 + 2) = 24 configurations."""
 
 SUMMARY = TrialSummary(parameters_m=2.5, latency_ms=3.5, peak_memory_mb=400.0)
 
@@ -58,9 +72,8 @@ def report(study: SweepStudy, number: int, *values: float) -> list[bool]:
     return [study.report(number, epoch_record(n, v), "a") for n, v in enumerate(values, start=1)]
 
 
-def scripted(suggestion: Suggestion, epoch: int) -> float:
+def scripted(params: dict[str, Any], epoch: int) -> float:
     """Return an accuracy that follows from the parameters and grows with the epochs."""
-    params = suggestion.params
     strength = params.get("augment_ops", 0) / 6 - params.get("augment_magnitude", 0.0) / 100
     score = 0.3 + strength - abs(params.get("dropout", 0.2) - 0.2)
     return score + 0.05 * (params.get("backbone") == "custom_cnn") + epoch / 100
@@ -71,13 +84,18 @@ def play(
     *,
     epochs: int = 9,
     cut_after: int | None = None,
-    value: Callable[[Suggestion, int], float] = scripted,
+    value: Callable[[dict[str, Any], int], float] = scripted,
+    seconds: Callable[[dict[str, Any]], float] = lambda _: 2.0,
 ) -> None:
-    """Run trials one after the other, until the study has none or `cut_after` reports are told."""
+    """Run trials one after the other, until the study has none or `cut_after` reports are told.
+
+    Value and seconds of an epoch follow from a trial's parameters.
+    """
     told = 0
     while suggestion := study.suggest():
         for epoch in range(1, epochs + 1):
-            record = epoch_record(epoch, value(suggestion, epoch))
+            score, took = value(suggestion.params, epoch), seconds(suggestion.params) * epoch
+            record = epoch_record(epoch, score, seconds=took)
             if study.report(suggestion.number, record, "a"):
                 study.prune(suggestion.number, "pruner")
                 break

@@ -1,7 +1,9 @@
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 from contextlib import nullcontext
 from io import StringIO
@@ -11,7 +13,6 @@ import pandas as pd
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from ray.tune.error import TuneError
 from rich.console import Console
 
 import search
@@ -233,6 +234,37 @@ def test_launch_without_an_audit_warns_of_what_hashes_tell(tmp_path, monkeypatch
     assert (warned in console.file.getvalue()) is not is_audited
 
 
+def test_run_tells_whom_it_learned_from_and_resumes_without_them(tmp_path, monkeypatch):
+    earlier = launched(tmp_path, monkeypatch).root.rename(tmp_path / "earlier")
+    without_ray(monkeypatch, tmp_path, cut_then(lambda stopper: stopper.interrupt()))
+    console = Console(file=StringIO())
+    sweep = cells_sweep(tmp_path, search={"learn_from": [str(earlier)]})
+    with pytest.raises(SweepInterruptedError):
+        search.launch(sweep, tmp_path / "run", console=console)
+    assert f"learned from 4 trials of {earlier}" in console.file.getvalue()
+    paths = RunPaths(tmp_path / "run")
+    assert json.loads(paths.events.read_text().splitlines()[0])["trials"] == 4
+    shutil.rmtree(earlier)
+    without_ray(monkeypatch, tmp_path)
+    assert states(search.resume(paths.root)) == ["COMPLETE"] * 4
+
+
+def test_run_that_is_to_learn_from_no_run_is_refused_before_anything_is_made(tmp_path):
+    sweep = cells_sweep(tmp_path, search={"learn_from": [str(tmp_path)]})
+    line = refusal(UserError, search.check_launch, sweep, tmp_path / "run")
+    assert line.startswith(f"search.learn_from: {tmp_path} is no run folder")
+
+
+def test_space_that_is_wholly_tried_ends_the_sweep_and_the_run_says_so(tmp_path, monkeypatch):
+    without_ray(monkeypatch, tmp_path)
+    console = Console(file=StringIO())
+    space = {"dropout": {"choice": [0.0, 0.25, 0.5]}}
+    paths = search.launch(cells_sweep(tmp_path, space=space), tmp_path / "run", console=console)
+    assert states(paths) == ["COMPLETE"] * 3
+    assert json.loads(paths.events.read_text())["reason"] == "the whole space was tried"
+    assert "the whole space was tried" in console.file.getvalue()
+
+
 def test_resume_may_ask_for_more_trials_where_the_run_was_moved(tmp_path, monkeypatch):
     paths = launched(tmp_path, monkeypatch)
     moved = RunPaths(paths.root.rename(tmp_path / "elsewhere"))
@@ -309,11 +341,11 @@ def finished(tmp_path_factory):
         return search.launch(cells_sweep(folder), folder / "run")
 
 
-def launch_with_ray(folder, monkeypatch, **parts):
+def launch_with_ray(folder, monkeypatch, run=None, **parts):
     """Run a sweep and return its trial table and its paths."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("CYTOSWEEP_CACHE", str(folder / "cache"))
-    paths = search.launch(cells_sweep(folder, **parts), folder / "run")
+    paths = search.launch(cells_sweep(folder, **parts), run or folder / "run")
     return pd.read_parquet(paths.trials_table), paths
 
 
@@ -385,8 +417,8 @@ def test_time_budget_counts_the_decoding(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(raises=TuneError, reason="the command line knows OSError, not Tune's wrapping")
-def test_full_disk_is_told_as_such(tmp_path, monkeypatch):
+@pytest.mark.timeout(240)
+def test_journal_that_cannot_grow_stops_the_sweep_and_keeps_what_it_has(tmp_path, monkeypatch):
     append, lines = JournalFileBackend.append_logs, []
 
     def append_until_full(self, logs):
@@ -395,6 +427,41 @@ def test_full_disk_is_told_as_such(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         append(self, logs)
 
-    monkeypatch.setattr(JournalFileBackend, "append_logs", append_until_full)
-    with pytest.raises(OSError, match="No space"):
-        launch_with_ray(tmp_path, monkeypatch)
+    with monkeypatch.context() as full:
+        full.setattr(JournalFileBackend, "append_logs", append_until_full)
+        with pytest.raises(OSError, match="the disk is full; free some space there, then go on"):
+            launch_with_ray(tmp_path, monkeypatch)
+    paths = RunPaths(tmp_path / "run")
+    assert states(paths) == ["RUNNING"]
+    search.resume(paths.root)
+    assert states(paths) == ["COMPLETE"] * 4
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of 4 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting takes root and the program mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_trial_that_finds_the_disk_full_stops_the_sweep_which_goes_on_later(
+    tmp_path, monkeypatch, small_disk
+):
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(3_700_000))
+    with pytest.raises(OSError, match="the disk is full; free some space there"):
+        launch_with_ray(tmp_path, monkeypatch, small_disk / "run", trial={"width": 32})
+    paths = RunPaths(small_disk / "run")
+    assert "FAILED" not in states(paths)
+    filler.unlink()
+    search.resume(paths.root)
+    assert states(paths) == ["COMPLETE"] * 4

@@ -1,10 +1,8 @@
 import optuna
 import pytest
 from optuna.samplers import GridSampler, RandomSampler
-from optuna.trial import TrialState
 
-from search.optuna_space import build_pruner, build_sampler, suggest, trial_seed
-from spaces import SearchSpec
+from search.optuna_space import suggest
 from tests.search.builders import SPACE, sweep_spec
 from tests.spaces.builders import search_space
 
@@ -63,33 +61,3 @@ def test_suggestion_asks_only_under_conditions_and_makes_a_trial():
     for params in drawn(SPACE):
         assert ("augment_magnitude" in params) == (params["augment_ops"] > 0)
         sweep_spec(space=SPACE).trial_spec(params)
-
-
-@pytest.mark.parametrize("name", ["tpe", "random"])
-def test_sampler_of_one_trial_asks_the_same_whenever_it_is_built(name):
-    spec = SearchSpec(sampler=name, seed=3)
-    first, again, other = (ask(SPACE, build_sampler(spec, number))[0] for number in (5, 5, 6))
-    assert first == again != other
-
-
-def test_trial_seeds_are_frozen_as_resumed_runs_need_them_and_all_differ():
-    assert [trial_seed(0, n) for n in range(2)] == [1484405855, 1982462498]
-    seeds = [trial_seed(seed, number) for seed in range(20) for number in range(100)]
-    assert len(set(seeds)) == len(seeds)
-    assert 0 <= min(seeds) and max(seeds) < 2**31
-
-
-@pytest.mark.parametrize("name", ["halving", "median"])
-@pytest.mark.parametrize("min_epochs", [1, 3])
-def test_pruner_ends_the_worst_trial_after_min_epochs_and_no_sooner(name, min_epochs):
-    spec = SearchSpec(pruner=name, min_epochs=min_epochs, startup_trials=1, reduction_factor=2)
-    study = optuna.create_study(pruner=build_pruner(spec), direction="maximize")
-    for value in (0.9, 0.8, 0.1):
-        trial, pruned_after = study.ask(), None
-        for epoch in range(1, 5):
-            trial.report(value, epoch)
-            if trial.should_prune():
-                pruned_after = epoch
-                break
-        study.tell(trial, state=TrialState.PRUNED) if pruned_after else study.tell(trial, value)
-    assert pruned_after == min_epochs

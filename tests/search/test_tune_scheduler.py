@@ -54,6 +54,16 @@ def test_trial_that_was_cancelled_is_stopped_with_its_next_epoch(tmp_path):
     assert (record.state, record.stop_reason, record.objective) == ("PRUNED", "user", 0.25)
 
 
+def test_trial_that_finds_the_disk_full_stays_open_and_the_sweep_stops(tmp_path):
+    study, stopper = open_study(tmp_path), SweepStopper()
+    study.suggest()
+    full = {MESSAGE: TrialFailed(error="OSError", is_disk_full=True), "done": True}
+    StudyScheduler(study, stopper).on_trial_complete(CONTROLLER, FakeTuneTrial(0), full)
+    assert stopper.stop_all()
+    assert stopper.reason == "disk"
+    assert study.running() == [0]
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

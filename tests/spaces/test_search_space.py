@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from spaces import SearchSpace, TrialSpec
@@ -98,3 +100,36 @@ def test_conditions_in_a_circle_are_refused_by_name():
     (line,) = sentences(dropout=dropout, width=width)
     assert line.startswith("has conditions in a circle: ")
     assert {"dropout", "width"} < set(line.replace(";", "").split())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "size"),
+    [
+        ({}, 1),
+        ({"augment_ops": OPS}, 4),
+        ({"augment_ops": OPS, "width": {"choice": [8, 16], "when": {"augment_ops": [2, 3]}}}, 6),
+        ({"epochs": {"low": 1, "high": 8, "step": 3}, "dropout": {"choice": [0.0, 0.5]}}, 6),
+        ({"dropout": {"low": 0.0, "high": 0.5, "step": 0.2}}, 3),
+        ({"dropout": {"low": 0.2, "high": 0.2}}, 1),
+        ({"dropout": HALF}, math.inf),
+        ({"augment_ops": OPS, "augment_magnitude": MAGNITUDE}, math.inf),
+        ({"dropout": HALF, "width": ONE | {"when": {"dropout": 0.25}}}, math.inf),
+        ({name: {"low": 5, "high": 504} for name in ("width", "head_width", "epochs")}, 500**3),
+    ],
+    ids=str,
+)
+def test_size_is_the_number_of_configurations_that_differ(parameters, size):
+    assert search_space(**parameters).size() == size
+
+
+@pytest.mark.parametrize(
+    ("parameter", "taken", "refused"),
+    [
+        ({"low": 0.0, "high": 0.6}, [0, 0.6, 0.3], [-0.1, 0.7, "0.3", True, None]),
+        ({"low": 0.0, "high": 0.6, "step": 0.1}, [0.0, 3 * 0.1, 0.6], [0.25]),
+        ({"choice": [0, 0.5]}, [0, 0.0, 0.5], [False, 0.25, "0"]),
+    ],
+)
+def test_parameter_takes_what_lies_in_it_on_its_grid_and_of_its_kind(parameter, taken, refused):
+    space = search_space(dropout=parameter)
+    assert [v for v in [*taken, *refused] if space.can_take("dropout", v)] == taken

@@ -11,7 +11,8 @@ NO_BACKBONE = "is 'resnet8', but must be custom_cnn or a timm model; did you mea
 EVERY_KIND = """
     name: "1e5"
     data: {source: cells.parquet, split: {group: "no"}}
-    search: {trials: null, time_budget: 1h30m}
+    search:
+      {trials: null, time_budget: 1h30m, start_with: [{flips: true, image_size: null}, {}]}
     space:
       image_size: {choice: [null, 32]}
       weight_decay: {low: 1e-6, high: 1, log: true}
@@ -140,6 +141,16 @@ def test_path_in_the_file_is_relative_to_the_file(tmp_path, monkeypatch):
     sweep = load_sweep((tmp_path / "sub" / "sweep.yaml").relative_to(tmp_path))
     assert sweep.data.source == str(tmp_path.resolve() / "sub" / "cells.parquet")
     assert sweep.data.keep == str(tmp_path.resolve() / "sub" / "audit" / "manifest.parquet")
+
+
+def test_runs_to_learn_from_are_relative_to_where_they_are_named(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    text = DATA + "search: {learn_from: [runs/first, /a/b]}"
+    first = str(tmp_path.resolve() / "sub" / "runs" / "first")
+    assert load(tmp_path / "sub", text).search.learn_from == (first, "/a/b")
+    sweep = load(tmp_path / "sub", DATA, "search.learn_from=[first]")
+    assert sweep.search.learn_from == (str(tmp_path.resolve() / "first"),)
 
 
 @pytest.mark.parametrize("override", ["data.source=cells.npz", "data={source: cells.npz}"])

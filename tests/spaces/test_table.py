@@ -96,7 +96,7 @@ def ended(number: int, objective: float | None, **parts: Any) -> FakeTrial:
     return study_trial(*epochs, number=number, **parts)
 
 
-def kept_of(trials: list[FakeTrial], keep: int = 2, **parts: Any) -> set[int]:
+def kept_of(trials: list[FakeTrial], keep: int | str = 2, **parts: Any) -> set[int]:
     sweep = sweep_spec(search={"keep_checkpoints": keep}, **parts)
     return kept_checkpoints(trial_records(trials, sweep), sweep)
 
@@ -112,6 +112,8 @@ def test_kept_checkpoints_are_counted_for_each_family():
     names = ["mobilenetv3_small_100", "mobilenetv3_large_100", "resnet18", "custom_cnn"]
     trials = [ended(n, n / 10, params={"backbone": name}) for n, name in enumerate(names)]
     assert kept_of(trials, keep=1) == {1, 2, 3}
+    assert kept_of(trials, keep="best") == {3}
+    assert kept_of(trials, keep="all") == {0, 1, 2, 3}
 
 
 def test_kept_checkpoints_hold_pruned_and_running_trials_but_no_failed_or_empty_one():
