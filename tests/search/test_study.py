@@ -16,6 +16,7 @@ from tests.search.builders import (
     open_study,
     play,
     report,
+    sweep_spec,
 )
 
 HALVING = {"pruner": "halving", "reduction_factor": 2}
@@ -165,6 +166,24 @@ def test_trial_that_waits_in_the_journal_can_be_run_to_its_end(tmp_path):
     study, _ = reporting(tmp_path, 0.5)
     study.complete(0, SUMMARY)
     assert study.records()[0].state == "COMPLETE"
+
+
+def test_sweep_that_ends_leaves_no_trial_that_waits_or_was_cut(tmp_path):
+    reporting(tmp_path, 0.5)
+    for dropout in (0.25, 0.5):
+        load_by_optuna(tmp_path).enqueue_trial({"dropout": dropout})
+    study = open_study(tmp_path)
+    study.prune_open("budget")
+    ends = [(record.state, record.stop_reason) for record in study.records()]
+    assert ends == [("PRUNED", "budget")] * 3
+
+
+def test_study_that_is_extended_asks_by_the_new_number_of_trials(tmp_path):
+    study = open_study(tmp_path, search={"trials": 1})
+    study.suggest()
+    assert study.suggest() is None
+    study.extend(sweep_spec(search={"trials": 2}))
+    assert study.suggest().number == 1
 
 
 @pytest.mark.parametrize("kept", [1, 10, -1], ids=["a byte", "ten bytes", "all but the newline"])

@@ -54,6 +54,32 @@ def test_grace_lets_running_trials_finish_until_the_user_stops_them():
     assert stopper.verdict(7) == "user"
 
 
+@pytest.mark.parametrize(("grace", "cuts"), [(False, True), (True, False)])
+def test_time_that_is_over_cuts_running_trials_at_once_unless_they_have_grace(grace, cuts):
+    clock = FakeClock()
+    stopper = SweepStopper(clock=clock)
+    clock.now += 30.0
+    stopper.check(sweep_spec(search={"time_budget": 30, "grace": grace}), [])
+    assert (stopper.reason, stopper.stop_all()) == ("budget", cuts)
+
+
+def test_time_that_is_over_cuts_what_the_user_or_another_budget_let_run_to_its_next_epoch():
+    clock, sweep = FakeClock(), sweep_spec(search={"time_budget": 30})
+    stopper = SweepStopper(clock=clock)
+    stopper.stop_by_user()
+    stopper.check(sweep, [])
+    assert not stopper.stop_all()
+    clock.now += 30.0
+    stopper.check(sweep, [])
+    assert (stopper.reason, stopper.stop_all()) == ("user", True)
+
+
+def test_full_disk_stops_tune_at_once_and_leaves_trials_open():
+    stopper = checked()
+    stopper.disk_is_full()
+    assert (stopper.stop_all(), stopper.verdict(7), stopper.detail) == (True, None, None)
+
+
 def test_cancelled_trial_alone_must_end():
     stopper = SweepStopper()
     stopper.cancel(3)
