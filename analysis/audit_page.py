@@ -18,7 +18,8 @@ from trainables.picture import Pixels
 from trainables.store import ImageStore
 
 MAX_SHOWN = 96
-"""Pictures shown of each reason: the first groups of duplicates, else the surest findings."""
+"""Pictures shown of each reason: the first groups of duplicates, else findings from the surest to
+the least sure."""
 
 _OF_GROUPS = ("conflicting_duplicate", "duplicate", "near_duplicate")
 _MAP_PX, _GALLERY_PX = 32, 64
@@ -143,14 +144,16 @@ def _galleries(
     pictures: Mapping[int, Pixels],
     unreadable: Mapping[int, str],
 ) -> list[tuple[str, int, list[dict[str, str]]]]:
-    """Return for each reason its name, how many rows it has, and pictures of the first."""
+    """Return for each reason its name, how many rows it has, and pictures of some."""
     galleries = []
     for reason, members in shown.groupby("reason", sort=False):
         if reason in _OF_GROUPS:  # beside what stays of their groups
             kept = shown[shown["reason"].isna() & shown["group"].isin(members["group"])]
-            first = pd.concat([members, kept]).sort_values(["group", "row"]).head(MAX_SHOWN)
+            chosen = pd.concat([members, kept]).sort_values(["group", "row"]).head(MAX_SHOWN)
         else:
-            first = members.sort_values("score", ascending=False).head(MAX_SHOWN)
+            sure = members.sort_values("score", ascending=False)
+            spread = np.linspace(0, len(sure) - 1, min(MAX_SHOWN, len(sure))).round().astype(int)
+            chosen = sure.iloc[spread]
         cards = [
             {
                 "picture": _encode(pictures[row], _GALLERY_PX) if row in pictures else "",
@@ -159,7 +162,7 @@ def _galleries(
                 + (f" → {class_names[suggested]}" if suggested >= 0 else "")
                 + (f": {unreadable[row]}" if row in unreadable else ""),
             }
-            for row, verdict, name, suggested in first[
+            for row, verdict, name, suggested in chosen[
                 ["row", "verdict", "name", "suggested_label"]
             ].itertuples(index=False, name=None)
         ]

@@ -439,10 +439,10 @@ def test_journal_that_cannot_grow_stops_the_sweep_and_keeps_what_it_has(tmp_path
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Mount a file system of 4 MB."""
+    """Mount a file system of 32 MB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -457,7 +457,7 @@ def test_trial_that_finds_the_disk_full_stops_the_sweep_which_goes_on_later(
     tmp_path, monkeypatch, small_disk
 ):
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(3_700_000))
+    filler.write_bytes(bytes(33_200_000))
     with pytest.raises(OSError, match="the disk is full; free some space there"):
         launch_with_ray(tmp_path, monkeypatch, small_disk / "run", trial={"width": 32})
     paths = RunPaths(small_disk / "run")
