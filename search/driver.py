@@ -236,9 +236,9 @@ def _wound_up(paths: RunPaths, study: SweepStudy, stopper: SweepStopper) -> Iter
         Checkpoints(paths, study.sweep).drop(study.records())
         # On a full disk the journal has it all; tables are made of that again by `resume`.
         with suppress(OSError) if stopper.reason == "disk" else nullcontext():
-            study.note_spent(stopper.elapsed_s())
             write_tables(paths, study, study.sweep)
             note_event(paths, "driver ended", {"reason": reason, "detail": stopper.detail})
+            study.note_spent(stopper.elapsed_s())
 
 
 def _nothing_left(study: SweepStudy) -> MetBudget | None:
