@@ -115,12 +115,10 @@ def audit(
         duplicates = find_duplicates(store, turned=spec.turned, progress=told)
     found.frame.loc[store.rows, "group"] = duplicates.groups
     with found.step("junk"):
-        told = _told(progress, "junk")
-        junk = find_junk(
-            store.images, store.labels, groups=duplicates.groups, seed=spec.seed, progress=told
-        )
-    found.mark(_drops(store.rows[junk.junk], "junk", junk.scores[junk.junk]))
-    found.mark(duplicate_verdicts(duplicates, store, settled=junk.junk))
+        scores = _junk_scores(store, duplicates.groups, spec.seed, _told(progress, "junk"))
+    is_junk = scores > 0
+    found.mark(_drops(store.rows[is_junk], "junk", scores[is_junk]))
+    found.mark(duplicate_verdicts(duplicates, store, settled=is_junk))
     is_spared = ~found.frame["reason"].isin([*spec.drop, "undecodable"])
     found.frame.loc[is_spared, "verdict"] = KEEP
     _note_leaks(found)
@@ -168,6 +166,26 @@ def _drops(
     rows: Sequence[int] | NDArray[np.int64], reason: str, score: float | NDArray[np.float64]
 ) -> pd.DataFrame:
     return pd.DataFrame({"row": rows, "verdict": DROP, "reason": reason, "score": score})
+
+
+def _junk_scores(
+    store: ImageStore,
+    groups: NDArray[np.int64],
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[np.float64]:
+    """Return how sure it is that each picture is junk, `[N]`; 0 for all others.
+
+    Pictures for tests are none: they may well look different, which is what they are there for.
+    """
+    chosen = np.flatnonzero(store.is_searched)
+    images = store.images if len(chosen) == len(store.images) else store.images[chosen]
+    junk = find_junk(
+        images, store.labels[chosen], groups=groups[chosen], seed=seed, progress=progress
+    )
+    scores = np.zeros(len(store.images))
+    scores[chosen[junk.junk]] = junk.scores[junk.junk]
+    return scores
 
 
 def _note_leaks(found: Audit) -> None:

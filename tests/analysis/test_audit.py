@@ -181,6 +181,24 @@ def test_labels_of_pictures_for_tests_are_neither_learned_from_nor_judged(
     assert judged == labels[:40].tolist()
 
 
+def test_pictures_for_tests_are_no_junk_however_different_they_look(tmp_path, monkeypatch):
+    monkeypatch.setenv("CYTOSWEEP_CACHE", str(tmp_path / "cache"))
+    images = smooth_pictures(80)
+    other = 255 - images[60:] // 4
+    arrays = {"train_images": images[:60], "test_images": other}
+    arrays |= {"train_labels": np.arange(60) % 2, "test_labels": np.arange(20) % 2}
+    np.savez(tmp_path / "cells.npz", **arrays)
+    together, whole = np.concatenate([images[:60], other]), tmp_path / "whole"
+    whole.mkdir()
+    alike = audit_source(
+        write_source(whole, monkeypatch, together, np.arange(80) % 2),
+        AuditSpec(fast=True),
+    )
+    assert (alike.frame["reason"][60:] == "junk").all()
+    found = audit_source(str(tmp_path / "cells.npz"), AuditSpec(fast=True))
+    assert not (found.frame["reason"] == "junk").any()
+
+
 def test_class_that_is_too_small_does_not_keep_the_others_from_being_judged(
     tmp_path, monkeypatch, judged
 ):
