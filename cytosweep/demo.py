@@ -44,10 +44,12 @@ def demo(
 
     _title(f"1. The data: cytosweep audit {_DATA} -o {audit_folder} --fast")
     audit(_DATA, audit_folder, fast=True)
-    keep = f"data.keep={audit_folder}/manifest.parquet"
-    _title(f"2. A sweep: cytosweep launch {sweep_file} --run {run} --set {keep}")
+    out.print(
+        "The sweep below takes the cells as they come, so that it can be compared with others."
+    )
+    _title(f"2. A sweep: cytosweep launch {sweep_file} --run {run}")
     with progress_bar("drawing cells") as progress:
-        sweep = load_sweep(sweep_file, [keep], backbones=backbone_names())
+        sweep = load_sweep(sweep_file, backbones=backbone_names())
         launch(sweep, run, console=err, progress=progress)
     table = TrialTable(run)
     _title(f"3. The trial table: cytosweep trials {run} --sort -objective")
