@@ -17,12 +17,12 @@ from analysis.duplicates import find_duplicates
 from analysis.image_map import ImageMap, choose_mapped, map_images
 from analysis.junk import find_junk
 from analysis.label_errors import NUM_FOLDS, find_label_errors, out_of_sample_probabilities
-from spaces import AuditSpec, UserError, write_text
+from spaces import AuditSpec, UserError, why_not_makeable, write_text
 from spaces.verdict import DROP, KEEP, REASONS, RELABEL
 from trainables import open_source, open_store
 from trainables.manifest import kept_rows, separated, write_manifest
 from trainables.source import NO_LABEL
-from trainables.store import ImageStore
+from trainables.store import ImageStore, Progress
 
 IMAGE_SIZE = 96
 """Side in pixels at which pictures are compared."""
@@ -46,10 +46,14 @@ class Audit:
     """What was not looked into, and why, and what needs a person's eye."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time taken by each step."""
-    leaking_groups: int = 0
-    """Groups of duplicates that lie in more than one part of the source."""
     image_map: ImageMap | None = None
     """Alike pictures near each other; None where it was not drawn."""
+
+    @property
+    def leaking_groups(self) -> int:
+        """Groups of duplicates that lie in more than one part of the source."""
+        groups = self.frame["group"].to_numpy()[self.store.rows]
+        return len(leaking_groups(groups, self.store.parts))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -133,7 +137,7 @@ def audit(
         found.notes.append("nothing is kept: look at audit.html, and edit the manifest's verdicts")
     if not spec.fast:
         with found.step("map"):
-            found.image_map = _map(found, spec.seed, progress)
+            found.image_map = _map(found, spec.seed, _told(progress, "map"))
     return found
 
 
@@ -157,9 +161,8 @@ def check_audit_folder(folder: Path) -> None:
     """Raise a `UserError` where an audit must not, or cannot, be written into a folder."""
     if (folder / "manifest.parquet").exists():
         raise UserError(f"{folder}: holds an audit already; give another folder")
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not above.is_dir():
-        raise UserError(f"{folder}: cannot be made, {above} is no folder; give another folder")
+    if reason := why_not_makeable(folder):
+        raise UserError(f"{folder}: cannot be made, {reason}; give another folder")
 
 
 def _drops(
@@ -169,10 +172,7 @@ def _drops(
 
 
 def _junk_scores(
-    store: ImageStore,
-    groups: NDArray[np.int64],
-    seed: int,
-    progress: Callable[[int, int], None] | None,
+    store: ImageStore, groups: NDArray[np.int64], seed: int, progress: Progress | None
 ) -> NDArray[np.float64]:
     """Return how sure it is that each picture is junk, `[N]`; 0 for all others.
 
@@ -189,13 +189,11 @@ def _junk_scores(
 
 
 def _note_leaks(found: Audit) -> None:
-    """Count the groups that lie in several parts of the source, and say so."""
-    groups = found.frame["group"].to_numpy()[found.store.rows]
-    found.leaking_groups = len(leaking_groups(groups, found.store.parts))
-    if found.leaking_groups:
+    """Say how many groups lie in several parts of the source."""
+    if count := found.leaking_groups:
         parts = ", ".join(np.unique(found.store.parts))
         found.notes.append(
-            f"leaks: {found.leaking_groups} groups of duplicates lie in more than one part of the"
+            f"leaks: {count} groups of duplicates lie in more than one part of the"
             f" source ({parts}); only the lowest row of each is kept, unless --drop says otherwise"
         )
 
@@ -239,18 +237,16 @@ def _judge_labels(found: Audit, spec: AuditSpec, progress: StepProgress | None) 
     found.mark(suspects[errors.is_suspect])
 
 
-def _map(found: Audit, seed: int, progress: StepProgress | None) -> ImageMap | None:
-    store = found.store
+def _map(found: Audit, seed: int, progress: Progress | None) -> ImageMap | None:
+    store, tell = found.store, progress or (lambda _done, _total: None)
     is_marked: NDArray[np.bool_] = found.frame["reason"].notna().to_numpy()[store.rows]
     chosen = choose_mapped(is_marked, seed)
-    if progress:
-        progress("map", 0, 1)
+    tell(0, 1)
     points = map_images(store.images[chosen], seed)
-    if progress:
-        progress("map", 1, 1)
+    tell(1, 1)
     return None if points is None else ImageMap(rows=store.rows[chosen], points=points)
 
 
-def _told(progress: StepProgress | None, step: str) -> Callable[[int, int], None] | None:
+def _told(progress: StepProgress | None, step: str) -> Progress | None:
     """Return a function that tells of one step."""
     return progress and (lambda done, total: progress(step, done, total))

@@ -120,7 +120,8 @@ def _sweep_file(run: Path) -> Path:
 
 def _audit_folder(run: Path) -> Path:
     """Return the folder of the audit beside a run folder."""
-    return _sweep_file(run).with_name(f"{_sweep_file(run).stem}-audit")
+    beside = _sweep_file(run)
+    return beside.with_name(f"{beside.stem}-audit")
 
 
 def _title(text: str) -> None:

@@ -1,7 +1,6 @@
 """Making a run folder, and keeping it in step with its study."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from spaces import (
     replacing,
     save_sweep,
     trials_frame,
+    why_not_makeable,
     with_checkpoints,
     write_text,
 )
@@ -64,13 +64,10 @@ def check_free(paths: RunPaths) -> None:
                 f"{paths.root}: is not empty; give another --run, or go on with `cytosweep resume"
                 f" {paths.root}`"
             )
-        above = next(path for path in (paths.root, *paths.root.parents) if path.exists())
     except OSError as error:
         raise _not_makeable(paths, error.strerror) from error
-    if not above.is_dir():
-        raise _not_makeable(paths, f"{above} is no folder")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise _not_makeable(paths, f"{above} may not be written to")
+    if reason := why_not_makeable(paths.root):
+        raise _not_makeable(paths, reason)
 
 
 def _not_makeable(paths: RunPaths, reason: str | None) -> UserError:

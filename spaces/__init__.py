@@ -1,6 +1,6 @@
 """The nouns all packages share: search space, sweep, trial record, run folder."""
 
-from spaces.atomic import recover, replacing, restore, write_text
+from spaces.atomic import recover, replacing, restore, why_not_makeable, write_text
 from spaces.audit_spec import AuditSpec
 from spaces.budget import (
     BUDGETS,
@@ -110,6 +110,7 @@ __all__ = [
     "trial_records",
     "trials_frame",
     "trials_per_hour",
+    "why_not_makeable",
     "with_checkpoints",
     "write_text",
 ]

@@ -34,6 +34,17 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def why_not_makeable(folder: Path) -> str | None:
+    """Return why a folder, and what is missing above it, cannot be made; None where it can be."""
+    try:
+        above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        return error.strerror
+    if not above.is_dir():
+        return f"{above} is no folder"
+    return None if os.access(above, os.W_OK | os.X_OK) else f"{above} may not be written to"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, all of it or nothing."""
     with replacing(path) as temporary:

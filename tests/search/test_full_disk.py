@@ -11,7 +11,7 @@ def wrapped(error):
         try:
             raise error
         except OSError:
-            raise RuntimeError("traceback")  # noqa: B904
+            raise RuntimeError("traceback") from None
     except RuntimeError as outer:
         return outer
 

@@ -13,5 +13,6 @@ def test_spaces_exports_exactly_the_frozen_names():
         "is_time_over", "kept_checkpoints", "load_sweep", "met_budget", "note_event",
         "preset_names", "preset_text", "ranked", "read_events", "record_family", "recover",
         "remaining_s", "replacing", "restore", "run_lock", "save_sweep", "take_commands",
-        "trial_records", "trials_frame", "trials_per_hour", "with_checkpoints", "write_text",
+        "trial_records", "trials_frame", "trials_per_hour", "why_not_makeable", "with_checkpoints",
+        "write_text",
     ]  # fmt: skip
